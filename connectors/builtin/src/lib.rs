@@ -1,0 +1,1 @@
+//! Connectors that need no client library.

@@ -1,0 +1,1 @@
+//! Arrow batches as a container with row kinds.

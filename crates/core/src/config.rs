@@ -1,0 +1,52 @@
+//! What a job is executed with.
+
+use std::time::Duration;
+
+/// How a bounded job may be run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RuntimeMode {
+    /// Results as records arrive.
+    #[default]
+    Streaming,
+    /// Final results, once all input is read.
+    Batch,
+}
+
+/// Settings of one execution.
+#[derive(Clone, Debug)]
+pub struct ExecutionConfig {
+    /// `pipeline.name`
+    pub job_name: String,
+    /// `parallelism.default`
+    pub parallelism: u32,
+    /// `pipeline.max-parallelism`; derived from the parallelism when not set.
+    pub max_parallelism: Option<u32>,
+    /// Records in a batch, at most.
+    pub batch_rows: usize,
+    /// Batches in a channel, at most.
+    pub channel_batches: usize,
+    /// `execution.checkpointing.interval`: how often barriers are sent.
+    pub checkpoint_interval: Option<Duration>,
+    /// `pipeline.auto-watermark-interval`
+    pub auto_watermark_interval: Duration,
+    /// `execution.runtime-mode`
+    pub mode: RuntimeMode,
+    /// Whether keyed edges between single instances may be fused.
+    pub chaining: bool,
+}
+
+impl Default for ExecutionConfig {
+    fn default() -> Self {
+        ExecutionConfig {
+            job_name: "thalweg job".to_owned(),
+            parallelism: 1,
+            max_parallelism: None,
+            batch_rows: 4096,
+            channel_batches: 16,
+            checkpoint_interval: None,
+            auto_watermark_interval: Duration::from_millis(200),
+            mode: RuntimeMode::Streaming,
+            chaining: true,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What a channel carries: batches, and the control elements between them.
+
+use crate::container::Payload;
+use crate::watermark::{Watermark, WatermarkStatus};
+
+/// The point at which a checkpoint cuts a stream: what came before belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Barrier {
+    /// The checkpoint's number, rising by one.
+    pub checkpoint: u64,
+}
+
+/// One element of a stream.
+pub enum StreamElement {
+    /// Records.
+    Batch(Payload),
+    /// No more elements at or before it.
+    Watermark(Watermark),
+    /// Whether this input takes part in the minimum over inputs.
+    Status(WatermarkStatus),
+    /// A checkpoint's cut.
+    Barrier(Barrier),
+    /// Nothing follows.
+    EndOfInput,
+}
+
+impl std::fmt::Debug for StreamElement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StreamElement::Batch(batch) => write!(f, "Batch({} records)", batch.len()),
+            StreamElement::Watermark(watermark) => write!(f, "{watermark:?}"),
+            StreamElement::Status(status) => write!(f, "{status:?}"),
+            StreamElement::Barrier(barrier) => write!(f, "{barrier:?}"),
+            StreamElement::EndOfInput => f.write_str("EndOfInput"),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! State: declared by name, typed, found by the current key, snapshotted by the runtime.
+//!
+//! ```text
+//!   key ──hash──▶ KeyIndex ──▶ Slot(u32) ──index──▶ SlotTable<T> of each declared state
+//! ```
+//!
+//! A batch's keys are looked up once, all together; after that every access to a keyed state is
+//! one array index, whatever the number of states. A slot is given back when no state and no
+//! timer of its key is left.
+//!
+//! Everything that is stored implements [`StateTable`]: it can write itself as entries (key group
+//! and bytes) and take entries back. Snapshot, restore and rescale need nothing else.
+
+mod handle;
+mod key_index;
+mod list_state;
+mod map_state;
+mod operator_state;
+mod registry;
+mod slot_table;
+mod snapshot;
+mod table;
+
+pub use handle::{AggregatingState, ReducingState, ValueState};
+pub use key_index::{ErasedKeyIndex, KeyIndex, Slot};
+pub use list_state::ListState;
+pub use map_state::MapState;
+pub use operator_state::OperatorListState;
+pub use registry::{StateRegistry, TableHandle};
+pub use slot_table::SlotTable;
+pub use snapshot::{
+    KeyGroups, Redistribution, SnapshotEntry, StateSnapshot, TableSnapshot, redistribute,
+};
+pub use table::{EntrySink, StateTable};

@@ -1,0 +1,186 @@
+//! Keys to slots: each live key of an operator instance has a small number.
+
+use std::any::Any;
+
+use hashbrown::HashTable;
+
+use crate::data::Key;
+use crate::error::Result;
+use crate::key_group::key_group;
+
+/// The place of a key's values in every state of an operator instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// Stands for "no key": timers of operators that are not keyed.
+    pub const NONE: Slot = Slot(u32::MAX);
+
+    /// As an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+struct Entry {
+    hash: u64,
+    slot: Slot,
+}
+
+/// The live keys of an operator instance.
+pub struct KeyIndex<K> {
+    table: HashTable<Entry>,
+    keys: Vec<Option<K>>,
+    hashes: Vec<u64>,
+    free: Vec<Slot>,
+    scratch: Vec<u8>,
+}
+
+impl<K: Key> Default for KeyIndex<K> {
+    fn default() -> Self {
+        KeyIndex {
+            table: HashTable::new(),
+            keys: Vec::new(),
+            hashes: Vec::new(),
+            free: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+}
+
+impl<K: Key> KeyIndex<K> {
+    /// The slot of `key`, a new one if it has none. `hash` is its stable hash.
+    #[inline]
+    pub fn intern(&mut self, key: K, hash: u64) -> Slot {
+        let keys = &self.keys;
+        if let Some(entry) = self.table.find(hash, |entry| {
+            entry.hash == hash && keys[entry.slot.index()].as_ref() == Some(&key)
+        }) {
+            return entry.slot;
+        }
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.keys[slot.index()] = Some(key);
+                self.hashes[slot.index()] = hash;
+                slot
+            }
+            None => {
+                let slot = Slot(self.keys.len() as u32);
+                assert!(slot != Slot::NONE, "more than 2^32 - 1 keys in one subtask");
+                self.keys.push(Some(key));
+                self.hashes.push(hash);
+                slot
+            }
+        };
+        self.table
+            .insert_unique(hash, Entry { hash, slot }, |entry| entry.hash);
+        slot
+    }
+
+    /// The slot of `key`, hashing it first.
+    pub fn intern_key(&mut self, key: K) -> Slot {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let hash = key.stable_hash(&mut scratch);
+        self.scratch = scratch;
+        self.intern(key, hash)
+    }
+
+    /// The key in a slot.
+    pub fn key(&self, slot: Slot) -> Option<&K> {
+        self.keys.get(slot.index()).and_then(Option::as_ref)
+    }
+
+    /// How many keys are live.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether no key is live.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+}
+
+/// A key index whose key type is known elsewhere.
+pub trait ErasedKeyIndex: Any + Send {
+    /// Reads a key, gives it a slot, and moves `input` behind it.
+    ///
+    /// # Errors
+    /// `Corrupt` if the bytes are no key.
+    fn intern_bytes(&mut self, input: &mut &[u8]) -> Result<Slot>;
+
+    /// Appends the key's canonical bytes.
+    fn write_key(&self, slot: Slot, out: &mut Vec<u8>);
+
+    /// The key group of a slot's key.
+    fn group(&self, slot: Slot, max_parallelism: u32) -> u32;
+
+    /// Forgets a key.
+    fn release(&mut self, slot: Slot);
+
+    /// One more than the highest slot ever given.
+    fn slots(&self) -> usize;
+
+    /// For recovering the concrete type.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+
+    /// For recovering the concrete type.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<K: Key> ErasedKeyIndex for KeyIndex<K> {
+    fn intern_bytes(&mut self, input: &mut &[u8]) -> Result<Slot> {
+        Ok(self.intern_key(K::decode(input)?))
+    }
+
+    fn write_key(&self, slot: Slot, out: &mut Vec<u8>) {
+        let key = self.key(slot);
+        assert!(key.is_some(), "the key of a slot in use is known");
+        if let Some(key) = key {
+            key.encode(out);
+        }
+    }
+
+    fn group(&self, slot: Slot, max_parallelism: u32) -> u32 {
+        key_group(self.hashes[slot.index()], max_parallelism)
+    }
+
+    fn release(&mut self, slot: Slot) {
+        let hash = self.hashes[slot.index()];
+        if let Ok(entry) = self.table.find_entry(hash, |entry| entry.slot == slot) {
+            entry.remove();
+            self.keys[slot.index()] = None;
+            self.free.push(slot);
+        }
+    }
+
+    fn slots(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_released_slot_is_given_to_the_next_new_key() {
+        let mut index = KeyIndex::<String>::default();
+        let a = index.intern_key("a".into());
+        let b = index.intern_key("b".into());
+        assert_eq!(index.intern_key("a".into()), a);
+        index.release(a);
+        assert_eq!(index.key(a), None);
+        assert_eq!(index.intern_key("c".into()), a);
+        assert_eq!(index.intern_key("b".into()), b);
+        assert_eq!(index.len(), 2);
+    }
+}

@@ -1,0 +1,71 @@
+//! State of an operator instance that belongs to no key: source positions, buffered requests.
+
+use std::any::Any;
+
+use super::key_index::{ErasedKeyIndex, Slot};
+use super::registry::{StateRegistry, TableHandle};
+use super::table::{EntrySink, StateTable};
+use crate::data::{Data, Schema, from_bytes, to_bytes};
+use crate::error::Result;
+
+pub(super) struct OperatorList<T> {
+    values: Vec<T>,
+}
+
+impl<T> Default for OperatorList<T> {
+    fn default() -> Self {
+        OperatorList { values: Vec::new() }
+    }
+}
+
+impl<T: Data> StateTable for OperatorList<T> {
+    fn schema(&self) -> Schema {
+        T::schema()
+    }
+
+    fn snapshot(&self, _: Option<&dyn ErasedKeyIndex>, _: u32, sink: &mut EntrySink<'_>) {
+        for value in &self.values {
+            sink(None, &to_bytes(value));
+        }
+    }
+
+    fn restore(
+        &mut self,
+        entry: &[u8],
+        _: Option<&mut dyn ErasedKeyIndex>,
+        _: &mut dyn FnMut(Slot),
+    ) -> Result<()> {
+        self.values.push(from_bytes(entry)?);
+        Ok(())
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A list of an operator instance. How it is dealt out when the parallelism changes was said when
+/// it was declared.
+pub struct OperatorListState<T> {
+    table: TableHandle<OperatorList<T>>,
+}
+
+impl<T: Data> OperatorListState<T> {
+    pub(super) fn new(table: TableHandle<OperatorList<T>>) -> Self {
+        OperatorListState { table }
+    }
+
+    /// The elements.
+    pub fn get<'a>(&self, states: &'a StateRegistry) -> &'a [T] {
+        &states.get(&self.table).values
+    }
+
+    /// The elements, for changing them.
+    pub fn get_mut<'a>(&self, states: &'a mut StateRegistry) -> &'a mut Vec<T> {
+        &mut states.get_mut(&self.table).values
+    }
+}

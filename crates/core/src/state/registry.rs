@@ -1,0 +1,314 @@
+//! All state of one operator instance: what its factory declared, and which keys are live.
+
+use std::any::{Any, TypeId};
+use std::marker::PhantomData;
+
+use super::handle::{AggregatingState, ReducingState, ValueState};
+use super::key_index::{ErasedKeyIndex, KeyIndex, Slot};
+use super::list_state::ListState;
+use super::map_state::MapState;
+use super::operator_state::{OperatorList, OperatorListState};
+use super::slot_table::SlotTable;
+use super::snapshot::{Redistribution, SnapshotEntry, StateSnapshot, TableSnapshot};
+use super::table::StateTable;
+use crate::collections::HashMap;
+use crate::data::{Data, Key};
+use crate::error::{Error, Result};
+use crate::operator::AggregateFunction;
+
+/// Names a table that an operator registered with its own type.
+pub struct TableHandle<T> {
+    pub(super) index: usize,
+    marker: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for TableHandle<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for TableHandle<T> {}
+
+struct Declared {
+    name: String,
+    redistribution: Redistribution,
+    type_id: TypeId,
+    table: Box<dyn StateTable>,
+}
+
+/// The state of one operator instance.
+#[derive(Default)]
+pub struct StateRegistry {
+    declared: Vec<Declared>,
+    keys: Option<Box<dyn ErasedKeyIndex>>,
+    key_type: Option<TypeId>,
+    // How many states and timers hold each slot.
+    live: Vec<u32>,
+    // Slots whose count fell to 0 since the last sweep.
+    idle: Vec<Slot>,
+}
+
+impl StateRegistry {
+    /// Declares a value of each key.
+    pub fn value<T: Data>(&mut self, name: &str) -> ValueState<T> {
+        ValueState::new(self.keyed::<T>(name))
+    }
+
+    /// Declares a list of each key.
+    pub fn list<T: Data>(&mut self, name: &str) -> ListState<T> {
+        ListState::new(self.keyed::<Vec<T>>(name))
+    }
+
+    /// Declares a map of each key.
+    pub fn map<K: Key, V: Data>(&mut self, name: &str) -> MapState<K, V> {
+        MapState::new(self.keyed::<HashMap<K, V>>(name))
+    }
+
+    /// Declares a value of each key that additions are folded into.
+    pub fn reducing<T: Data, F>(&mut self, name: &str, reduce: F) -> ReducingState<T, F>
+    where
+        F: Fn(T, T) -> T,
+    {
+        ReducingState::new(self.keyed::<T>(name), reduce)
+    }
+
+    /// Declares an accumulator of each key.
+    pub fn aggregating<A: AggregateFunction>(
+        &mut self,
+        name: &str,
+        function: A,
+    ) -> AggregatingState<A> {
+        AggregatingState::new(self.keyed::<A::Accumulator>(name), function)
+    }
+
+    /// Declares a list that belongs to the operator instance, not to a key.
+    pub fn operator_list<T: Data>(
+        &mut self,
+        name: &str,
+        redistribution: Redistribution,
+    ) -> OperatorListState<T> {
+        let table = Box::new(OperatorList::<T>::default());
+        OperatorListState::new(self.declare(name, redistribution, table))
+    }
+
+    /// Declares a table of the operator's own making.
+    pub fn table<T: StateTable>(&mut self, name: &str, table: T) -> TableHandle<T> {
+        self.declare(name, Redistribution::KeyGroup, Box::new(table))
+    }
+
+    fn keyed<T: Data>(&mut self, name: &str) -> TableHandle<SlotTable<T>> {
+        self.declare(
+            name,
+            Redistribution::KeyGroup,
+            Box::new(SlotTable::<T>::default()),
+        )
+    }
+
+    fn declare<T: StateTable>(
+        &mut self,
+        name: &str,
+        redistribution: Redistribution,
+        table: Box<T>,
+    ) -> TableHandle<T> {
+        assert!(
+            self.declared.iter().all(|declared| declared.name != name),
+            "state `{name}` is declared twice"
+        );
+        self.declared.push(Declared {
+            name: name.to_owned(),
+            redistribution,
+            type_id: TypeId::of::<T>(),
+            table,
+        });
+        TableHandle {
+            index: self.declared.len() - 1,
+            marker: PhantomData,
+        }
+    }
+
+    /// Makes the operator keyed by `K`.
+    pub fn keyed_by<K: Key>(&mut self) {
+        self.keys = Some(Box::new(KeyIndex::<K>::default()));
+        self.key_type = Some(TypeId::of::<KeyIndex<K>>());
+    }
+
+    /// The live keys; `Internal` if the operator is not keyed by `K`.
+    ///
+    /// # Errors
+    /// `Internal` if the operator is keyed by another type or not at all.
+    pub fn keys_mut<K: Key>(&mut self) -> Result<&mut KeyIndex<K>> {
+        self.keys
+            .as_mut()
+            .and_then(|keys| keys.as_any_mut().downcast_mut())
+            .ok_or_else(|| Error::internal("the operator is not keyed by this type"))
+    }
+
+    /// The key in a slot, if the operator is keyed by `K`.
+    pub fn key<K: Key>(&self, slot: Slot) -> Option<&K> {
+        self.keys
+            .as_ref()
+            .and_then(|keys| keys.as_any().downcast_ref::<KeyIndex<K>>())
+            .and_then(|keys| keys.key(slot))
+    }
+
+    /// A declared table.
+    #[inline]
+    pub fn get<T: StateTable>(&self, handle: &TableHandle<T>) -> &T {
+        let declared = &self.declared[handle.index];
+        assert!(
+            declared.type_id == TypeId::of::<T>(),
+            "a state handle of another operator"
+        );
+        let table: &dyn Any = declared.table.as_any();
+        // SAFETY: the concrete type of `table` is the one whose id was stored when it was
+        // declared, and that id was compared with `T` above. `downcast_ref` would compare again
+        // through a virtual call, once for every record.
+        unsafe { &*std::ptr::from_ref(table).cast::<T>() }
+    }
+
+    /// A declared table, for writing.
+    #[inline]
+    pub fn get_mut<T: StateTable>(&mut self, handle: &TableHandle<T>) -> &mut T {
+        let declared = &mut self.declared[handle.index];
+        assert!(
+            declared.type_id == TypeId::of::<T>(),
+            "a state handle of another operator"
+        );
+        let table: &mut dyn Any = declared.table.as_any_mut();
+        // SAFETY: as in `get`; the borrow of `self` is unique.
+        unsafe { &mut *std::ptr::from_mut(table).cast::<T>() }
+    }
+
+    /// Counts one more holder of a slot.
+    #[inline]
+    pub fn hold(&mut self, slot: Slot) {
+        let index = slot.index();
+        if index >= self.live.len() {
+            self.live.resize((index + 1).max(self.live.len() * 2), 0);
+        }
+        self.live[index] += 1;
+    }
+
+    /// Counts one holder of a slot less.
+    #[inline]
+    pub fn let_go(&mut self, slot: Slot) {
+        let count = &mut self.live[slot.index()];
+        *count -= 1;
+        if *count == 0 {
+            self.idle.push(slot);
+        }
+    }
+
+    /// Notes that a slot was looked up, so that a sweep finds it if nothing was stored.
+    #[inline]
+    pub fn touch(&mut self, slot: Slot) {
+        let index = slot.index();
+        if self.live.get(index).is_none_or(|count| *count == 0) {
+            self.idle.push(slot);
+        }
+    }
+
+    /// Gives back the slots that nothing holds. Called between batches, when no record's slot is
+    /// still in use.
+    pub fn sweep(&mut self) {
+        let Some(keys) = &mut self.keys else { return };
+        for slot in self.idle.drain(..) {
+            if self.live.get(slot.index()).is_none_or(|count| *count == 0) {
+                keys.release(slot);
+            }
+        }
+    }
+
+    /// Writes every state; `timers` are the operator's timers by name of their domain.
+    pub fn snapshot(
+        &self,
+        max_parallelism: u32,
+        timers: &[(&'static str, Vec<(i64, Slot)>)],
+    ) -> StateSnapshot {
+        let keys = self.keys.as_deref();
+        let mut snapshot = StateSnapshot::default();
+        for declared in &self.declared {
+            let mut entries = Vec::new();
+            declared
+                .table
+                .snapshot(keys, max_parallelism, &mut |group, bytes| {
+                    entries.push(SnapshotEntry {
+                        group,
+                        bytes: bytes.to_vec(),
+                    });
+                });
+            snapshot.tables.push(TableSnapshot {
+                name: declared.name.clone(),
+                redistribution: declared.redistribution,
+                schema: declared.table.schema(),
+                entries,
+            });
+        }
+        for (name, timers) in timers {
+            snapshot.tables.push(TableSnapshot::of_timers(
+                name,
+                timers,
+                keys,
+                max_parallelism,
+            ));
+        }
+        snapshot
+    }
+
+    /// Takes back what [`StateRegistry::snapshot`] wrote. Returns the timers by domain.
+    ///
+    /// # Errors
+    /// `Corrupt` for damaged entries; `User` for a state that the operator does not declare, or
+    /// that has another shape.
+    pub fn restore(&mut self, snapshot: &StateSnapshot) -> Result<Vec<(String, i64, Slot)>> {
+        let mut timers = Vec::new();
+        for table in &snapshot.tables {
+            if table.redistribution == Redistribution::Timers {
+                table.restore_timers(self.keys.as_deref_mut(), &mut timers)?;
+                continue;
+            }
+            let declared = self
+                .declared
+                .iter_mut()
+                .find(|declared| declared.name == table.name);
+            let Some(declared) = declared else {
+                if table.entries.is_empty() {
+                    continue;
+                }
+                return Err(Error::user(format!(
+                    "the snapshot holds state `{}`, which the operator does not declare",
+                    table.name
+                )));
+            };
+            if declared.table.schema() != table.schema {
+                return Err(Error::user(format!(
+                    "state `{}` was stored with another shape: {:?}, now {:?}",
+                    table.name,
+                    table.schema,
+                    declared.table.schema()
+                )));
+            }
+            let mut held = Vec::new();
+            for entry in &table.entries {
+                let keys: Option<&mut dyn ErasedKeyIndex> = match &mut self.keys {
+                    Some(keys) => Some(keys.as_mut()),
+                    None => None,
+                };
+                declared
+                    .table
+                    .restore(&entry.bytes, keys, &mut |slot| held.push(slot))
+                    .map_err(|error| error.context(format!("state `{}`", table.name)))?;
+            }
+            for slot in held {
+                self.hold(slot);
+            }
+        }
+        for (_, _, slot) in &timers {
+            if *slot != Slot::NONE {
+                self.hold(*slot);
+            }
+        }
+        Ok(timers)
+    }
+}

@@ -1,0 +1,47 @@
+//! What the runtime asks of stored state, whatever its form.
+
+use std::any::Any;
+
+use super::key_index::ErasedKeyIndex;
+use crate::data::Schema;
+use crate::error::Result;
+
+/// Takes the entries of a table: the entry's key group (`None` for operator state) and its bytes.
+pub type EntrySink<'a> = dyn FnMut(Option<u32>, &[u8]) + 'a;
+
+/// A named state of one operator instance.
+///
+/// An entry belongs to one key group, so that a table can be split and merged entry by entry when
+/// the parallelism changes.
+pub trait StateTable: Any + Send {
+    /// The shape of an entry.
+    fn schema(&self) -> Schema;
+
+    /// Writes every entry.
+    fn snapshot(
+        &self,
+        keys: Option<&dyn ErasedKeyIndex>,
+        max_parallelism: u32,
+        sink: &mut EntrySink<'_>,
+    );
+
+    /// Takes one entry back.
+    ///
+    /// `keys` resolves (and creates) the slots of keyed entries; the table reports through `live`
+    /// every slot that now holds something.
+    ///
+    /// # Errors
+    /// `Corrupt` if the bytes are no entry of this table.
+    fn restore(
+        &mut self,
+        entry: &[u8],
+        keys: Option<&mut dyn ErasedKeyIndex>,
+        live: &mut dyn FnMut(super::Slot),
+    ) -> Result<()>;
+
+    /// For recovering the concrete type.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+
+    /// For recovering the concrete type.
+    fn as_any(&self) -> &dyn Any;
+}

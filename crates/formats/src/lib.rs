@@ -1,0 +1,1 @@
+//! Text and columnar formats to and from Arrow batches.

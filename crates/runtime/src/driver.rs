@@ -1,0 +1,4 @@
+//! Drivers: who calls `step`.
+
+pub mod stepped;
+pub mod threads;

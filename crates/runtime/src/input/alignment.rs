@@ -1,0 +1,124 @@
+//! Aligned barriers: a channel that has sent its barrier waits until all have.
+
+use thalweg_core::element::Barrier;
+
+/// What a barrier led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aligned {
+    /// The channel is blocked; others are awaited.
+    Waiting,
+    /// All channels have delivered this barrier; all are open again.
+    Complete(Barrier),
+    /// The barrier is of an older checkpoint and is dropped.
+    Stale,
+}
+
+/// Which channels have delivered the current barrier.
+///
+/// A channel that has ended counts as having delivered every barrier. A newer barrier on any
+/// channel abandons the current checkpoint: its late barriers are stale.
+pub struct BarrierAligner {
+    current: Option<Barrier>,
+    last: u64,
+    delivered: Vec<bool>,
+    ended: Vec<bool>,
+}
+
+impl BarrierAligner {
+    /// An aligner over `channels` channels.
+    pub fn new(channels: usize) -> Self {
+        BarrierAligner {
+            current: None,
+            last: 0,
+            delivered: vec![false; channels],
+            ended: vec![false; channels],
+        }
+    }
+
+    /// Whether nothing may be read from a channel for now.
+    pub fn is_blocked(&self, channel: usize) -> bool {
+        self.delivered[channel]
+    }
+
+    /// A channel has delivered a barrier.
+    pub fn on_barrier(&mut self, channel: usize, barrier: Barrier) -> Aligned {
+        if barrier.checkpoint <= self.last {
+            return Aligned::Stale;
+        }
+        match self.current {
+            Some(current) if barrier.checkpoint < current.checkpoint => return Aligned::Stale,
+            Some(current) if barrier.checkpoint > current.checkpoint => self.delivered.fill(false),
+            _ => {}
+        }
+        self.current = Some(barrier);
+        self.delivered[channel] = true;
+        self.check().map_or(Aligned::Waiting, Aligned::Complete)
+    }
+
+    /// A channel has ended. Returns the barrier it was the last to hold up, if any.
+    pub fn on_end(&mut self, channel: usize) -> Option<Barrier> {
+        self.ended[channel] = true;
+        self.check()
+    }
+
+    fn check(&mut self) -> Option<Barrier> {
+        let barrier = self.current?;
+        let all = self
+            .delivered
+            .iter()
+            .zip(&self.ended)
+            .all(|(delivered, ended)| *delivered || *ended);
+        if !all {
+            return None;
+        }
+        self.delivered.fill(false);
+        self.current = None;
+        self.last = barrier.checkpoint;
+        Some(barrier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn barrier(checkpoint: u64) -> Barrier {
+        Barrier { checkpoint }
+    }
+
+    #[test]
+    fn a_channel_is_blocked_from_its_barrier_until_the_last_one() {
+        let mut aligner = BarrierAligner::new(2);
+        assert_eq!(aligner.on_barrier(0, barrier(1)), Aligned::Waiting);
+        assert!(aligner.is_blocked(0) && !aligner.is_blocked(1));
+        assert_eq!(
+            aligner.on_barrier(1, barrier(1)),
+            Aligned::Complete(barrier(1))
+        );
+        assert!(!aligner.is_blocked(0));
+    }
+
+    #[test]
+    fn an_ended_channel_holds_no_barrier_up() {
+        let mut aligner = BarrierAligner::new(2);
+        aligner.on_barrier(0, barrier(1));
+        assert_eq!(aligner.on_end(1), Some(barrier(1)));
+        assert_eq!(
+            aligner.on_barrier(0, barrier(2)),
+            Aligned::Complete(barrier(2))
+        );
+    }
+
+    #[test]
+    fn a_newer_barrier_abandons_the_older_checkpoint() {
+        let mut aligner = BarrierAligner::new(2);
+        aligner.on_barrier(0, barrier(1));
+        assert_eq!(aligner.on_barrier(1, barrier(2)), Aligned::Waiting);
+        assert!(!aligner.is_blocked(0));
+        assert_eq!(aligner.on_barrier(0, barrier(1)), Aligned::Stale);
+        assert_eq!(
+            aligner.on_barrier(0, barrier(2)),
+            Aligned::Complete(barrier(2))
+        );
+    }
+}

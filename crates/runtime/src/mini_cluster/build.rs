@@ -1,0 +1,275 @@
+//! Builds the subtasks of a job: channels for every edge, instances for every operator.
+
+use std::sync::Arc;
+
+use thalweg_core::config::ExecutionConfig;
+use thalweg_core::error::Result;
+use thalweg_core::graph::{ChainedOperator, JobEdge, JobGraph, JobVertex, NodeKind, Partitioning};
+use thalweg_core::key_group::stable_hash_bytes;
+use thalweg_core::metrics::OperatorMetrics;
+use thalweg_core::operator::{Context, Setup, SubtaskInfo};
+use thalweg_core::state::{StateRegistry, StateSnapshot, redistribute};
+
+use crate::checkpoint::{CheckpointRequest, JobSnapshot, SharedListener};
+use crate::exchange::{Parker, Receiver, Sender, channel};
+use crate::input::{InputChannel, InputGate};
+use crate::output::ResultPartition;
+use crate::task::{Stage, StageBody, StageLinks, StageSpec, Subtask, SubtaskSpec};
+
+/// A job's subtasks.
+pub struct BuiltJob {
+    /// By slot; within a slot senders before receivers.
+    pub by_slot: Vec<Vec<Subtask>>,
+    /// The counters of every operator's instances.
+    pub metrics: Vec<(String, Vec<OperatorMetrics>)>,
+}
+
+/// The channels of one edge, still to be handed to their subtasks.
+struct EdgeChannels {
+    senders: Vec<Vec<Sender>>,
+    receivers: Vec<Vec<Receiver>>,
+}
+
+/// Builds all subtasks; subtask i of every vertex runs in slot i.
+///
+/// # Errors
+/// What a factory or a restore fails with.
+pub fn build(
+    job: &JobGraph,
+    config: &ExecutionConfig,
+    parkers: &[Arc<Parker>],
+    listener: &SharedListener,
+    request: &Arc<CheckpointRequest>,
+    restore: Option<&JobSnapshot>,
+) -> Result<BuiltJob> {
+    let mut channels: Vec<EdgeChannels> = job
+        .edges
+        .iter()
+        .map(|edge| connect(job, edge, config, parkers))
+        .collect();
+    let mut by_slot: Vec<Vec<Subtask>> = parkers.iter().map(|_| Vec::new()).collect();
+    let mut metrics = Vec::new();
+    for (position, vertex) in job.vertices.iter().enumerate() {
+        let first = metrics.len();
+        metrics.extend(
+            vertex
+                .operators
+                .iter()
+                .map(|op| (op.name.clone(), Vec::new())),
+        );
+        let restored: Vec<Option<Vec<StateSnapshot>>> = vertex
+            .operators
+            .iter()
+            .map(|op| {
+                let snapshots = restore?.get(&op.uid)?;
+                Some(redistribute(
+                    snapshots,
+                    vertex.parallelism,
+                    vertex.max_parallelism,
+                ))
+            })
+            .collect();
+        for index in 0..vertex.parallelism {
+            let parker = &parkers[index as usize];
+            let mut stages = Vec::new();
+            for (i, operator) in vertex.operators.iter().enumerate() {
+                let counters = OperatorMetrics::default();
+                metrics[first + i].1.push(counters.clone());
+                let snapshot = restored[i].as_ref().map(|dealt| &dealt[index as usize]);
+                let links = links(operator);
+                let stage =
+                    build_stage(vertex, operator, index, config, parker, counters, snapshot)?;
+                stages.push((stage, links));
+            }
+            by_slot[index as usize].push(Subtask::new(SubtaskSpec {
+                name: format!("{} ({}/{})", vertex.name, index + 1, vertex.parallelism),
+                stages,
+                gate: gate(job, position, index, &mut channels),
+                partitions: partitions(job, vertex, index, config, &mut channels),
+                listener: listener.clone(),
+                request: request.clone(),
+            }));
+        }
+    }
+    Ok(BuiltJob { by_slot, metrics })
+}
+
+fn connect(
+    job: &JobGraph,
+    edge: &JobEdge,
+    config: &ExecutionConfig,
+    parkers: &[Arc<Parker>],
+) -> EdgeChannels {
+    let senders = job.vertices[edge.from].parallelism;
+    let receivers = job.vertices[edge.to].parallelism;
+    let mut channels = EdgeChannels {
+        senders: (0..senders).map(|_| Vec::new()).collect(),
+        receivers: (0..receivers).map(|_| Vec::new()).collect(),
+    };
+    for from in 0..senders {
+        for to in 0..receivers {
+            if !connected(&edge.partitioning, from, to, senders, receivers) {
+                continue;
+            }
+            let (sender, receiver) = channel(
+                config.channel_batches,
+                parkers[from as usize].clone(),
+                parkers[to as usize].clone(),
+            );
+            channels.senders[from as usize].push(sender);
+            channels.receivers[to as usize].push(receiver);
+        }
+    }
+    channels
+}
+
+/// Whether a pointwise edge connects two instances; the others connect all.
+fn connected(
+    partitioning: &Partitioning,
+    from: u32,
+    to: u32,
+    senders: u32,
+    receivers: u32,
+) -> bool {
+    match partitioning {
+        Partitioning::Forward => from == to,
+        Partitioning::Rescale if senders <= receivers => to * senders / receivers == from,
+        Partitioning::Rescale => from * receivers / senders == to,
+        _ => true,
+    }
+}
+
+fn links(operator: &ChainedOperator) -> StageLinks {
+    let mut links = StageLinks {
+        main: Vec::new(),
+        sides: Vec::new(),
+    };
+    let mut names: Vec<&String> = Vec::new();
+    for link in &operator.links {
+        let target = link.target.clone();
+        match &link.side {
+            None => links.main.push(target),
+            Some(name) => match names.iter().position(|known| *known == name) {
+                Some(side) => links.sides[side].push(target),
+                None => {
+                    names.push(name);
+                    links.sides.push(vec![target]);
+                }
+            },
+        }
+    }
+    links
+}
+
+fn side_names(operator: &ChainedOperator) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in operator.links.iter().filter_map(|link| link.side.as_ref()) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn build_stage(
+    vertex: &JobVertex,
+    operator: &ChainedOperator,
+    index: u32,
+    config: &ExecutionConfig,
+    parker: &Arc<Parker>,
+    metrics: OperatorMetrics,
+    snapshot: Option<&StateSnapshot>,
+) -> Result<Stage> {
+    let info = SubtaskInfo {
+        operator: operator.name.clone(),
+        index,
+        parallelism: vertex.parallelism,
+        max_parallelism: vertex.max_parallelism,
+    };
+    let mut states = StateRegistry::default();
+    let mut setup = Setup {
+        states: &mut states,
+        info: &info,
+        waker: parker.waker(),
+        batch_rows: config.batch_rows,
+        metrics: metrics.clone(),
+    };
+    let in_operator =
+        |error: thalweg_core::Error| error.context(format!("operator `{}`", operator.name));
+    let body = match &operator.kind {
+        NodeKind::Source(factory) => {
+            StageBody::Source(factory.create(&mut setup).map_err(in_operator)?)
+        }
+        NodeKind::Operator(factory) => {
+            StageBody::Operator(factory.create(&mut setup).map_err(in_operator)?)
+        }
+        NodeKind::Sink(factory) => {
+            StageBody::Sink(factory.create(&mut setup).map_err(in_operator)?)
+        }
+    };
+    let mut ctx = Context::new(states, info, metrics);
+    if let Some(snapshot) = snapshot {
+        ctx.restore(snapshot).map_err(in_operator)?;
+    }
+    Ok(Stage::new(StageSpec {
+        uid: operator.uid.clone(),
+        body,
+        ctx,
+        generates_watermarks: operator.generates_watermarks,
+        sides: side_names(operator),
+        batch_rows: config.batch_rows,
+    }))
+}
+
+fn gate(
+    job: &JobGraph,
+    vertex: usize,
+    index: u32,
+    channels: &mut [EdgeChannels],
+) -> Option<InputGate> {
+    let mut inputs = Vec::new();
+    for (position, edge) in job
+        .edges
+        .iter()
+        .enumerate()
+        .filter(|(_, edge)| edge.to == vertex)
+    {
+        let receivers = std::mem::take(&mut channels[position].receivers[index as usize]);
+        inputs.extend(receivers.into_iter().map(|receiver| InputChannel {
+            port: edge.port,
+            receiver,
+        }));
+    }
+    let source = matches!(
+        job.vertices[vertex]
+            .operators
+            .first()
+            .map(|operator| &operator.kind),
+        Some(NodeKind::Source(_))
+    );
+    (!source).then(|| InputGate::new(inputs))
+}
+
+fn partitions(
+    job: &JobGraph,
+    vertex: &JobVertex,
+    index: u32,
+    config: &ExecutionConfig,
+    channels: &mut [EdgeChannels],
+) -> Vec<ResultPartition> {
+    let output = |position: &usize| {
+        let edge = &job.edges[*position];
+        let senders = std::mem::take(&mut channels[*position].senders[index as usize]);
+        // Different senders deal in different orders, the same in every run.
+        let seed = stable_hash_bytes(vertex.name.as_bytes()).wrapping_add(u64::from(index));
+        let receiver_groups = job.vertices[edge.to].max_parallelism;
+        ResultPartition::new(
+            edge.partitioning.clone(),
+            senders,
+            receiver_groups,
+            config.batch_rows,
+            seed,
+        )
+    };
+    vertex.outputs.iter().map(output).collect()
+}

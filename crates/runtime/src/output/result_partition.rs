@@ -1,0 +1,140 @@
+//! A subtask's end of one output edge: open batches, waiting elements, channels.
+//!
+//! Records of a spread edge gather in one open batch a channel. An open batch is sent when it is
+//! full, when a control element must follow it, or when the task has nothing more to do, so an
+//! idle stream never waits for a batch to fill.
+
+use std::collections::VecDeque;
+
+use thalweg_core::container::Payload;
+use thalweg_core::element::{Barrier, StreamElement};
+use thalweg_core::error::Result;
+use thalweg_core::graph::Partitioning;
+use thalweg_core::watermark::{Watermark, WatermarkStatus};
+
+use super::partitioner::Partitioner;
+use crate::exchange::Sender;
+
+/// A control element, which goes to every channel.
+#[derive(Clone, Copy, Debug)]
+pub enum Control {
+    /// See [`StreamElement::Watermark`].
+    Watermark(Watermark),
+    /// See [`StreamElement::Status`].
+    Status(WatermarkStatus),
+    /// See [`StreamElement::Barrier`].
+    Barrier(Barrier),
+    /// See [`StreamElement::EndOfInput`].
+    EndOfInput,
+}
+
+impl From<Control> for StreamElement {
+    fn from(control: Control) -> Self {
+        match control {
+            Control::Watermark(watermark) => StreamElement::Watermark(watermark),
+            Control::Status(status) => StreamElement::Status(status),
+            Control::Barrier(barrier) => StreamElement::Barrier(barrier),
+            Control::EndOfInput => StreamElement::EndOfInput,
+        }
+    }
+}
+
+/// One output edge of a subtask.
+pub struct ResultPartition {
+    partitioner: Partitioner,
+    open: Vec<Option<Payload>>,
+    senders: Vec<Sender>,
+    waiting: Vec<VecDeque<StreamElement>>,
+    batch_rows: usize,
+    whole_batches: bool,
+}
+
+impl ResultPartition {
+    /// A partition over the channels of `senders`.
+    pub fn new(
+        partitioning: Partitioning,
+        senders: Vec<Sender>,
+        max_parallelism: u32,
+        batch_rows: usize,
+        seed: u64,
+    ) -> Self {
+        let channels = senders.len();
+        let whole_batches = channels == 1
+            || matches!(
+                partitioning,
+                Partitioning::Forward | Partitioning::Global | Partitioning::Broadcast
+            );
+        ResultPartition {
+            partitioner: Partitioner::new(partitioning, channels, max_parallelism, seed),
+            open: (0..channels).map(|_| None).collect(),
+            senders,
+            waiting: (0..channels).map(|_| VecDeque::new()).collect(),
+            batch_rows,
+            whole_batches,
+        }
+    }
+
+    /// Whether everything emitted so far has left; only then may more be emitted.
+    pub fn is_ready(&mut self) -> bool {
+        let mut ready = true;
+        for (waiting, sender) in self.waiting.iter_mut().zip(&mut self.senders) {
+            while let Some(element) = waiting.pop_front() {
+                if let Err(element) = sender.send(element) {
+                    waiting.push_front(element);
+                    ready = false;
+                    break;
+                }
+            }
+        }
+        ready
+    }
+
+    /// Emits a batch.
+    ///
+    /// # Errors
+    /// What the user's partitioner or key selector fails with.
+    pub fn emit(&mut self, batch: Payload) -> Result<()> {
+        if self.whole_batches || batch.len() >= self.batch_rows {
+            self.close_open();
+        }
+        self.partitioner.partition(batch, &mut self.open)?;
+        for channel in 0..self.open.len() {
+            let full = self.whole_batches
+                || self.open[channel]
+                    .as_ref()
+                    .is_some_and(|b| b.len() >= self.batch_rows);
+            if full {
+                self.close(channel);
+            }
+        }
+        self.is_ready();
+        Ok(())
+    }
+
+    /// Emits a control element behind all batches.
+    pub fn control(&mut self, control: Control) {
+        self.close_open();
+        for waiting in &mut self.waiting {
+            waiting.push_back(control.into());
+        }
+        self.is_ready();
+    }
+
+    /// Sends the open batches: the task has nothing more to do for now.
+    pub fn flush(&mut self) {
+        self.close_open();
+        self.is_ready();
+    }
+
+    fn close_open(&mut self) {
+        for channel in 0..self.open.len() {
+            self.close(channel);
+        }
+    }
+
+    fn close(&mut self, channel: usize) {
+        if let Some(batch) = self.open[channel].take() {
+            self.waiting[channel].push_back(StreamElement::Batch(batch));
+        }
+    }
+}

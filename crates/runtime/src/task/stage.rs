@@ -1,0 +1,365 @@
+//! One operator instance of a chain: its inbox, what it is in the middle of, what it has emitted.
+//!
+//! A stage is called only when everything it emitted before has been taken, and does one bounded
+//! thing a call. Order of preference: finish a pending call, fire due timers, take the inbox.
+//!
+//! INVARIANT: a watermark is forwarded after every timer it makes due has fired; a barrier passes
+//! only between whole calls.
+
+use std::collections::VecDeque;
+
+use thalweg_core::container::Payload;
+use thalweg_core::element::Barrier;
+use thalweg_core::error::{Error, Result};
+use thalweg_core::id::OperatorUid;
+use thalweg_core::operator::{BatchOperator, Context, OutputElement, Outputs, Progress};
+use thalweg_core::sink::SinkWriter;
+use thalweg_core::source::{Poll, SourceReader};
+use thalweg_core::state::Slot;
+use thalweg_core::time::ProcessingTime;
+use thalweg_core::watermark::{Watermark, WatermarkStatus};
+
+use crate::checkpoint::SharedListener;
+use crate::output::Control;
+
+// Timers fired in one call, so that a barrier is never stuck behind all of them.
+const TIMERS_PER_CALL_MAX: usize = 1024;
+
+/// What runs in a stage.
+pub enum StageBody {
+    /// A source, always the head.
+    Source(Box<dyn SourceReader>),
+    /// An operator.
+    Operator(Box<dyn BatchOperator>),
+    /// A sink.
+    Sink(Box<dyn SinkWriter>),
+}
+
+/// What a stage is built from.
+pub struct StageSpec {
+    /// The operator's name across upgrades.
+    pub uid: OperatorUid,
+    /// The instance.
+    pub body: StageBody,
+    /// Its context, restored already.
+    pub ctx: Context,
+    /// Whether it makes its own watermarks.
+    pub generates_watermarks: bool,
+    /// The side outputs that are read.
+    pub sides: Vec<String>,
+    /// Records of an output batch, at most.
+    pub batch_rows: usize,
+}
+
+/// What a stage is told.
+pub enum Incoming {
+    /// A batch for an input port.
+    Batch(usize, Payload),
+    /// A control element.
+    Control(Control),
+    /// An input port has ended.
+    EndOfPort(usize),
+    /// There is nothing more for now.
+    Flush,
+}
+
+/// What a stage has emitted.
+pub enum Emission {
+    /// To the main output.
+    Main(Payload),
+    /// To a side output.
+    Side(usize, Payload),
+    /// To all outputs.
+    Control(Control),
+}
+
+enum Doing {
+    Nothing,
+    /// Firing the event timers due at the watermark, which is then forwarded.
+    Watermark(Watermark),
+}
+
+/// One operator instance at its place in a chain.
+pub struct Stage {
+    uid: OperatorUid,
+    body: StageBody,
+    ctx: Context,
+    out: Outputs,
+    generates_watermarks: bool,
+    inbox: VecDeque<Incoming>,
+    emitted: VecDeque<Emission>,
+    doing: Doing,
+    pending: bool,
+    finishing: bool,
+}
+
+impl Stage {
+    /// Builds a stage.
+    pub fn new(spec: StageSpec) -> Self {
+        Stage {
+            uid: spec.uid,
+            body: spec.body,
+            ctx: spec.ctx,
+            out: Outputs::new(spec.batch_rows, spec.sides),
+            generates_watermarks: spec.generates_watermarks,
+            inbox: VecDeque::new(),
+            emitted: VecDeque::new(),
+            doing: Doing::Nothing,
+            pending: false,
+            finishing: false,
+        }
+    }
+
+    /// Opens the instance.
+    ///
+    /// # Errors
+    /// What the instance fails with.
+    pub fn open(&mut self, now: ProcessingTime) -> Result<()> {
+        self.ctx.set_now(now);
+        match &mut self.body {
+            StageBody::Source(source) => source.open(&mut self.ctx),
+            StageBody::Operator(operator) => operator.open(&mut self.ctx),
+            StageBody::Sink(sink) => sink.open(&mut self.ctx),
+        }
+    }
+
+    /// Puts something into the inbox.
+    pub fn push(&mut self, incoming: Incoming) {
+        self.inbox.push_back(incoming);
+    }
+
+    /// Whether it would take another element without queueing.
+    pub fn accepts(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
+    /// Whether a call would do something.
+    pub fn has_work(&self, now: ProcessingTime) -> bool {
+        self.pending
+            || !matches!(self.doing, Doing::Nothing)
+            || !self.inbox.is_empty()
+            || self.ctx.next_processing_timer().is_some_and(|at| at <= now)
+    }
+
+    /// The emitted elements.
+    pub fn emitted(&mut self) -> &mut VecDeque<Emission> {
+        &mut self.emitted
+    }
+
+    /// When the next processing timer is due.
+    pub fn next_timer(&self) -> Option<ProcessingTime> {
+        self.ctx.next_processing_timer()
+    }
+
+    /// The instance's context.
+    pub fn context(&self) -> &Context {
+        &self.ctx
+    }
+
+    /// Whether the instance is a source.
+    pub fn is_source(&self) -> bool {
+        matches!(self.body, StageBody::Source(_))
+    }
+
+    /// Polls the source.
+    ///
+    /// # Errors
+    /// What the source fails with, or `Internal` if this is no source.
+    pub fn poll(&mut self, now: ProcessingTime) -> Result<Poll> {
+        self.ctx.set_now(now);
+        let StageBody::Source(source) = &mut self.body else {
+            return Err(Error::internal("polled an operator that is no source"));
+        };
+        let poll = source.poll(&mut self.ctx, &mut self.out)?;
+        self.drain();
+        Ok(poll)
+    }
+
+    /// Does one bounded thing.
+    ///
+    /// # Errors
+    /// What the instance fails with.
+    pub fn step(&mut self, now: ProcessingTime, listener: &SharedListener) -> Result<()> {
+        self.ctx.set_now(now);
+        if self.pending {
+            let progress = match &mut self.body {
+                StageBody::Operator(operator) => operator.resume(&mut self.ctx, &mut self.out)?,
+                _ => Progress::Done,
+            };
+            self.after_call(progress);
+        } else if let Doing::Watermark(watermark) = self.doing {
+            self.fire_event_timers(watermark)?;
+        } else if self.ctx.next_processing_timer().is_some_and(|at| at <= now) {
+            self.fire_processing_timers()?;
+        } else if let Some(incoming) = self.inbox.pop_front() {
+            self.take(incoming, listener)?;
+        }
+        self.drain();
+        Ok(())
+    }
+
+    fn take(&mut self, incoming: Incoming, listener: &SharedListener) -> Result<()> {
+        match incoming {
+            Incoming::Batch(port, batch) => {
+                self.ctx.metrics().records_in.add(batch.len() as u64);
+                let progress = match &mut self.body {
+                    StageBody::Operator(operator) => {
+                        operator.process(port, batch, &mut self.ctx, &mut self.out)?
+                    }
+                    StageBody::Sink(sink) => {
+                        sink.write(batch, &mut self.ctx)?;
+                        Progress::Done
+                    }
+                    StageBody::Source(_) => return Err(Error::internal("a source has no input")),
+                };
+                self.after_call(progress);
+            }
+            Incoming::EndOfPort(port) => {
+                if let StageBody::Operator(operator) = &mut self.body {
+                    let progress = operator.end_port(port, &mut self.ctx, &mut self.out)?;
+                    self.after_call(progress);
+                }
+            }
+            Incoming::Flush => {
+                if let StageBody::Operator(operator) = &mut self.body {
+                    let progress = operator.flush(&mut self.ctx, &mut self.out)?;
+                    self.after_call(progress);
+                }
+            }
+            Incoming::Control(control) => self.take_control(control, listener)?,
+        }
+        Ok(())
+    }
+
+    fn take_control(&mut self, control: Control, listener: &SharedListener) -> Result<()> {
+        match control {
+            Control::Watermark(watermark) => {
+                // A generator's timers follow its own watermarks; only the last one passes it.
+                if !self.generates_watermarks || watermark == Watermark::MAX {
+                    self.ctx.set_watermark(watermark);
+                    self.doing = Doing::Watermark(watermark);
+                }
+            }
+            Control::Status(status) => self.forward_status(status),
+            Control::Barrier(barrier) => self.pass_barrier(barrier, listener)?,
+            Control::EndOfInput => self.finish()?,
+        }
+        Ok(())
+    }
+
+    fn forward_status(&mut self, status: WatermarkStatus) {
+        if !self.generates_watermarks {
+            self.emitted
+                .push_back(Emission::Control(Control::Status(status)));
+        }
+    }
+
+    fn pass_barrier(&mut self, barrier: Barrier, listener: &SharedListener) -> Result<()> {
+        if let StageBody::Sink(sink) = &mut self.body {
+            sink.flush(&mut self.ctx)?;
+        }
+        let ctx = &self.ctx;
+        listener.on_operator(barrier.checkpoint, &self.uid, ctx.info(), &mut || {
+            ctx.snapshot()
+        });
+        self.emitted
+            .push_back(Emission::Control(Control::Barrier(barrier)));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.ctx.set_slot(Slot::NONE);
+        self.finishing = true;
+        let progress = match &mut self.body {
+            StageBody::Operator(operator) => operator.finish(&mut self.ctx, &mut self.out)?,
+            StageBody::Sink(sink) => {
+                sink.finish(&mut self.ctx)?;
+                Progress::Done
+            }
+            StageBody::Source(_) => Progress::Done,
+        };
+        self.after_call(progress);
+        Ok(())
+    }
+
+    fn after_call(&mut self, progress: Progress) {
+        self.pending = progress == Progress::Pending;
+        if !self.pending && self.finishing {
+            self.finishing = false;
+            self.drain();
+            self.emitted
+                .push_back(Emission::Control(Control::EndOfInput));
+        }
+    }
+
+    fn fire_event_timers(&mut self, watermark: Watermark) -> Result<()> {
+        let StageBody::Operator(operator) = &mut self.body else {
+            self.reach(watermark);
+            return Ok(());
+        };
+        for _ in 0..TIMERS_PER_CALL_MAX {
+            if self.out.is_full() {
+                return Ok(());
+            }
+            let Some(time) = self.ctx.pop_event_timer() else {
+                self.reach(watermark);
+                return Ok(());
+            };
+            if operator.on_event_timer(time, &mut self.ctx, &mut self.out)? == Progress::Pending {
+                self.pending = true;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn fire_processing_timers(&mut self) -> Result<()> {
+        let StageBody::Operator(operator) = &mut self.body else {
+            // Sources and sinks have no timer callback.
+            while self.ctx.pop_processing_timer().is_some() {}
+            return Ok(());
+        };
+        for _ in 0..TIMERS_PER_CALL_MAX {
+            if self.out.is_full() {
+                break;
+            }
+            let Some(time) = self.ctx.pop_processing_timer() else {
+                break;
+            };
+            let progress = operator.on_processing_timer(time, &mut self.ctx, &mut self.out)?;
+            if progress == Progress::Pending {
+                self.pending = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn reach(&mut self, watermark: Watermark) {
+        self.doing = Doing::Nothing;
+        self.ctx.metrics().set_watermark(watermark);
+        self.drain();
+        self.emitted
+            .push_back(Emission::Control(Control::Watermark(watermark)));
+    }
+
+    fn drain(&mut self) {
+        let before = self.out.records_out();
+        let counted = self.ctx.metrics().records_out.get();
+        if before > counted {
+            self.ctx.metrics().records_out.add(before - counted);
+        }
+        while let Some(element) = self.out.pop() {
+            self.emitted.push_back(match element {
+                OutputElement::Main(batch) => Emission::Main(batch),
+                OutputElement::Side(index, batch) => Emission::Side(index, batch),
+                OutputElement::Watermark(watermark) => {
+                    self.ctx.set_watermark(watermark);
+                    self.ctx.metrics().set_watermark(watermark);
+                    Emission::Control(Control::Watermark(watermark))
+                }
+                OutputElement::Status(status) => Emission::Control(Control::Status(status)),
+            });
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! A tasklet: one instance of a chain, with its input and its outputs.
+//!
+//! `step` does a bounded amount of work and says whether there may be more. Stages run from the
+//! tail to the head, so a batch is carried through to the outputs before the next is read, and a
+//! blocked output stops the reading.
+
+use std::sync::Arc;
+
+use thalweg_core::container::Payload;
+use thalweg_core::element::Barrier;
+use thalweg_core::error::{Error, Result};
+use thalweg_core::graph::ChainTarget;
+use thalweg_core::source::Poll;
+use thalweg_core::time::ProcessingTime;
+use thalweg_core::watermark::Watermark;
+
+use super::stage::{Emission, Incoming, Stage};
+use crate::checkpoint::{CheckpointRequest, SharedListener};
+use crate::input::{GateEvent, InputGate};
+use crate::output::{Control, ResultPartition};
+
+// Moves of one step, so that tasks of one thread take turns.
+const MOVES_PER_STEP_MAX: usize = 64;
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Something moved; call again.
+    Worked,
+    /// Nothing can move until the waker is called or, if known, until a time.
+    Idle {
+        /// The next timer, or the next time the source wants to be polled.
+        until: Option<ProcessingTime>,
+    },
+    /// The subtask has ended.
+    Finished,
+}
+
+/// A stage's outputs: the main output's targets, then those of each side output.
+pub struct StageLinks {
+    /// Targets of the main output.
+    pub main: Vec<ChainTarget>,
+    /// Targets of each read side output.
+    pub sides: Vec<Vec<ChainTarget>>,
+}
+
+/// What a subtask is built from.
+pub struct SubtaskSpec {
+    /// The chain's name, for errors.
+    pub name: String,
+    /// The stages with their outputs.
+    pub stages: Vec<(Stage, StageLinks)>,
+    /// The input; none for sources.
+    pub gate: Option<InputGate>,
+    /// The outputs.
+    pub partitions: Vec<ResultPartition>,
+    /// Who hears of barriers.
+    pub listener: SharedListener,
+    /// Who asks for them.
+    pub request: Arc<CheckpointRequest>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Open,
+    /// The source or the last channel has ended; the stages still work.
+    Ended,
+}
+
+/// One instance of a chain.
+pub struct Subtask {
+    name: String,
+    stages: Vec<Stage>,
+    links: Vec<StageLinks>,
+    gate: Option<InputGate>,
+    partitions: Vec<ResultPartition>,
+    listener: SharedListener,
+    request: Arc<CheckpointRequest>,
+    last_barrier: u64,
+    opened: bool,
+    input: Input,
+    idle_until: Option<ProcessingTime>,
+    // Whether something moved since the stages were last told that there is nothing more.
+    unflushed: bool,
+    // Whether a partition may hold a batch that is not full.
+    open_batches: bool,
+}
+
+impl Subtask {
+    /// Builds a subtask.
+    pub fn new(spec: SubtaskSpec) -> Self {
+        let (stages, links) = spec.stages.into_iter().unzip();
+        Subtask {
+            name: spec.name,
+            stages,
+            links,
+            gate: spec.gate,
+            partitions: spec.partitions,
+            listener: spec.listener,
+            request: spec.request,
+            last_barrier: 0,
+            opened: false,
+            input: Input::Open,
+            idle_until: None,
+            unflushed: false,
+            open_batches: false,
+        }
+    }
+
+    /// The chain's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Does a bounded amount of work.
+    ///
+    /// # Errors
+    /// What an operator fails with, with the chain's name.
+    pub fn step(&mut self, now: ProcessingTime) -> Result<Step> {
+        self.try_step(now)
+            .map_err(|error| error.context(format!("task `{}`", self.name)))
+    }
+
+    fn try_step(&mut self, now: ProcessingTime) -> Result<Step> {
+        if !self.opened {
+            for stage in &mut self.stages {
+                stage.open(now)?;
+            }
+            self.opened = true;
+        }
+        let mut moved = false;
+        for _ in 0..MOVES_PER_STEP_MAX {
+            let (worked, blocked) = self.run_stages(now)?;
+            if worked {
+                moved = true;
+                continue;
+            }
+            if blocked {
+                return Ok(if moved { Step::Worked } else { self.idle() });
+            }
+            if self.input == Input::Ended {
+                return Ok(if self.partitions_ready() {
+                    Step::Finished
+                } else {
+                    self.idle()
+                });
+            }
+            if !self.pull(now)? {
+                return Ok(if moved { Step::Worked } else { self.idle() });
+            }
+            moved = true;
+        }
+        Ok(Step::Worked)
+    }
+
+    /// Whether a step would find nothing to do: asked once more before a thread sleeps. A source
+    /// that has something new says so through its waker.
+    pub fn is_idle(&mut self, now: ProcessingTime) -> bool {
+        if self
+            .stages
+            .iter_mut()
+            .any(|stage| !stage.emitted().is_empty())
+            || self.input == Input::Ended
+        {
+            return !self.partitions_ready();
+        }
+        let source = self.gate.is_none();
+        self.idle_time().is_none_or(|at| at > now)
+            && self.gate.as_ref().is_none_or(InputGate::is_empty)
+            && !(source && self.request.latest() > self.last_barrier)
+    }
+
+    fn idle(&self) -> Step {
+        Step::Idle {
+            until: self.idle_time(),
+        }
+    }
+
+    fn idle_time(&self) -> Option<ProcessingTime> {
+        let timers = self.stages.iter().filter_map(Stage::next_timer);
+        timers.chain(self.idle_until).min()
+    }
+
+    fn partitions_ready(&mut self) -> bool {
+        let mut ready = true;
+        for partition in &mut self.partitions {
+            ready &= partition.is_ready();
+        }
+        ready
+    }
+
+    /// Runs the last stage that can run; says whether one did, and whether an output is blocked.
+    fn run_stages(&mut self, now: ProcessingTime) -> Result<(bool, bool)> {
+        let mut blocked = false;
+        for index in (0..self.stages.len()).rev() {
+            let delivered = self.deliver(index)?;
+            if !self.stages[index].emitted().is_empty() {
+                blocked = true;
+                continue;
+            }
+            if delivered {
+                // What was delivered inside the chain should be carried on first.
+                return Ok((true, blocked));
+            }
+            if self.stages[index].has_work(now) {
+                self.stages[index].step(now, &self.listener)?;
+                self.deliver(index)?;
+                return Ok((true, blocked));
+            }
+        }
+        Ok((false, blocked))
+    }
+
+    /// Hands on what a stage has emitted, as far as its targets take it.
+    fn deliver(&mut self, index: usize) -> Result<bool> {
+        let mut delivered = false;
+        while let Some(emission) = self.stages[index].emitted().pop_front() {
+            if !self.targets_accept(index, &emission) {
+                self.stages[index].emitted().push_front(emission);
+                break;
+            }
+            delivered = true;
+            match emission {
+                Emission::Main(batch) => self.send(index, None, batch)?,
+                Emission::Side(side, batch) => self.send(index, Some(side), batch)?,
+                Emission::Control(control) => self.control(index, control),
+            }
+        }
+        Ok(delivered)
+    }
+
+    fn targets_accept(&mut self, index: usize, emission: &Emission) -> bool {
+        let links = &self.links[index];
+        let (stages, partitions) = (&self.stages, &mut self.partitions);
+        let mut accepts = |targets: &[ChainTarget]| {
+            targets.iter().all(|target| match target {
+                ChainTarget::Chained(stage) => stages[*stage].accepts(),
+                ChainTarget::Edge(edge) => partitions[*edge].is_ready(),
+            })
+        };
+        match emission {
+            Emission::Main(_) => accepts(&links.main),
+            Emission::Side(side, _) => accepts(&links.sides[*side]),
+            Emission::Control(_) => {
+                accepts(&links.main) && links.sides.iter().all(|targets| accepts(targets))
+            }
+        }
+    }
+
+    fn send(&mut self, index: usize, side: Option<usize>, batch: Payload) -> Result<()> {
+        let links = &self.links[index];
+        let targets = side.map_or(&links.main, |side| &links.sides[side]);
+        let Some((last, others)) = targets.split_last() else {
+            return Ok(());
+        };
+        self.open_batches |= !self.partitions.is_empty();
+        for target in others {
+            hand_over(
+                &mut self.stages,
+                &mut self.partitions,
+                target,
+                batch.boxed_clone(),
+            )?;
+        }
+        hand_over(&mut self.stages, &mut self.partitions, last, batch)
+    }
+
+    fn control(&mut self, index: usize, control: Control) {
+        let links = &self.links[index];
+        for target in links.main.iter().chain(links.sides.iter().flatten()) {
+            match target {
+                ChainTarget::Chained(stage) => {
+                    self.stages[*stage].push(Incoming::Control(control));
+                }
+                ChainTarget::Edge(edge) => self.partitions[*edge].control(control),
+            }
+        }
+        if let Control::Barrier(barrier) = control
+            && index + 1 == self.stages.len()
+        {
+            self.listener.on_subtask(barrier.checkpoint);
+        }
+    }
+
+    /// Takes the next thing from the input. False if there is nothing for now.
+    fn pull(&mut self, now: ProcessingTime) -> Result<bool> {
+        let found = match self.gate {
+            Some(_) => self.pull_gate(),
+            None => self.poll_source(now)?,
+        };
+        if found {
+            self.unflushed = true;
+            return Ok(true);
+        }
+        if self.unflushed {
+            self.unflushed = false;
+            for stage in &mut self.stages {
+                if !stage.is_source() {
+                    stage.push(Incoming::Flush);
+                }
+            }
+            return Ok(true);
+        }
+        if self.open_batches {
+            self.open_batches = false;
+            for partition in &mut self.partitions {
+                partition.flush();
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn pull_gate(&mut self) -> bool {
+        let Some(event) = self.gate.as_mut().and_then(InputGate::poll) else {
+            return false;
+        };
+        let incoming = match event {
+            GateEvent::Batch(port, batch) => Incoming::Batch(port, batch),
+            GateEvent::Watermark(watermark) => Incoming::Control(Control::Watermark(watermark)),
+            GateEvent::Status(status) => Incoming::Control(Control::Status(status)),
+            GateEvent::Barrier(barrier) => Incoming::Control(Control::Barrier(barrier)),
+            GateEvent::EndOfPort(port) => Incoming::EndOfPort(port),
+            GateEvent::EndOfInput => {
+                self.input = Input::Ended;
+                Incoming::Control(Control::EndOfInput)
+            }
+        };
+        self.stages[0].push(incoming);
+        true
+    }
+
+    fn poll_source(&mut self, now: ProcessingTime) -> Result<bool> {
+        let requested = self.request.latest();
+        if requested > self.last_barrier {
+            self.last_barrier = requested;
+            let barrier = Barrier {
+                checkpoint: requested,
+            };
+            self.stages[0].push(Incoming::Control(Control::Barrier(barrier)));
+            return Ok(true);
+        }
+        if self.idle_until.is_some_and(|until| until > now) {
+            // A waker may have been called, so the source is asked all the same.
+            self.idle_until = None;
+        }
+        match self.stages[0].poll(now)? {
+            Poll::Ready => {
+                self.idle_until = None;
+                Ok(true)
+            }
+            Poll::Idle { until } => {
+                self.idle_until = until;
+                Ok(!self.stages[0].emitted().is_empty())
+            }
+            Poll::End => {
+                self.input = Input::Ended;
+                self.idle_until = None;
+                let last = Control::Watermark(Watermark::MAX);
+                self.stages[0].push(Incoming::Control(last));
+                self.stages[0].push(Incoming::Control(Control::EndOfInput));
+                Ok(true)
+            }
+        }
+    }
+}
+
+fn hand_over(
+    stages: &mut [Stage],
+    partitions: &mut [ResultPartition],
+    target: &ChainTarget,
+    batch: Payload,
+) -> Result<()> {
+    match target {
+        ChainTarget::Chained(stage) => {
+            let stage = stages
+                .get_mut(*stage)
+                .ok_or_else(|| Error::internal("a chain link leads nowhere"))?;
+            stage.push(Incoming::Batch(0, batch));
+            Ok(())
+        }
+        ChainTarget::Edge(edge) => partitions[*edge].emit(batch),
+    }
+}

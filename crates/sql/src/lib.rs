@@ -1,0 +1,1 @@
+//! Flink SQL: dialect, catalog, planner and stream operators.

@@ -1,0 +1,1 @@
+//! Stream notation and the operator harness.

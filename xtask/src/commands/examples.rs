@@ -1,0 +1,62 @@
+//! `cargo xtask examples`: runs the SQL of `examples/` and compares it with independent answers.
+//!
+//! The answers come from DuckDB, which lives in a Python environment of its own under `target/`.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+const REQUIREMENTS: &str = "examples/checks/requirements.txt";
+const RUNNER: &str = "examples/checks/run.py";
+
+/// Builds the binary unless `THALWEG` names one, then runs the checks with `arguments`.
+pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<bool> {
+    let target = target_directory(root);
+    let python = python_environment(root, &target)?;
+    let binary = match env::var_os("THALWEG") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let build = ["build", "--release", "--quiet", "--package", "thalweg-cli"];
+            if !shell::succeeds(root, "cargo", &build)? {
+                return Ok(false);
+            }
+            target.join("release").join("thalweg")
+        }
+    };
+    let mut all = vec![RUNNER.to_owned(), binary.display().to_string()];
+    all.extend_from_slice(arguments);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    shell::succeeds(root, &python.display().to_string(), &all)
+}
+
+fn target_directory(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |path| root.join(path))
+}
+
+/// The Python of an environment that holds the requirements; made, or completed, when it does not.
+fn python_environment(root: &Path, target: &Path) -> Result<PathBuf> {
+    let directory = target.join("check-venv");
+    let python = directory.join("bin").join("python");
+    let path = directory.display().to_string();
+    if !python.exists() && !shell::succeeds(root, "python3", &["-m", "venv", &path])? {
+        bail!("cannot make a Python environment in `{path}`: is the `venv` module installed?");
+    }
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    let install: Vec<&str> = pip
+        .into_iter()
+        .chain(["--requirement", REQUIREMENTS])
+        .collect();
+    if !shell::succeeds(root, &python.display().to_string(), &install)? {
+        bail!("cannot install `{REQUIREMENTS}` into `{path}`");
+    }
+    Ok(python)
+}

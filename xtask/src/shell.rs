@@ -1,0 +1,106 @@
+//! The commands' hands: other programs and the clock.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// Runs a program in `root`; whether it ended with 0.
+pub(crate) fn succeeds(root: &Path, program: &str, arguments: &[&str]) -> Result<bool> {
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root)
+        .status()
+        .with_context(|| format!("cannot run `{program}`"))?;
+    Ok(status.success())
+}
+
+/// Like [`succeeds`], and returns the lines of standard output, which are also passed on.
+pub(crate) fn tee(root: &Path, program: &str, arguments: &[&str]) -> Result<(bool, Vec<String>)> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir(root)
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run `{program}`"))?;
+    let mut lines = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line.with_context(|| format!("cannot read from `{program}`"))?;
+            println!("{line}");
+            lines.push(line);
+        }
+    }
+    Ok((child.wait()?.success(), lines))
+}
+
+/// Named steps, each with a header, a last line and a time.
+#[derive(Default)]
+pub(crate) struct Steps {
+    done: Vec<(String, bool, Duration)>,
+}
+
+impl Steps {
+    /// Runs one step and remembers how it ended; an error of `step` ends the whole run.
+    pub(crate) fn run(&mut self, name: &str, step: impl FnOnce() -> Result<bool>) -> Result<()> {
+        println!("\n== {name}");
+        let start = now();
+        let passed = step().with_context(|| format!("step `{name}`"))?;
+        let took = start.elapsed();
+        println!("-- {}", line(name, passed, took));
+        self.done.push((name.to_owned(), passed, took));
+        Ok(())
+    }
+
+    /// Prints how each step ended; whether all of them passed.
+    pub(crate) fn summary(&self) -> bool {
+        println!("\n== summary");
+        for (name, passed, took) in &self.done {
+            println!("{}", line(name, *passed, *took));
+        }
+        self.done.iter().all(|(_, passed, _)| *passed)
+    }
+}
+
+fn line(name: &str, passed: bool, took: Duration) -> String {
+    let word = if passed { "ok" } else { "FAILED" };
+    format!("{name}: {word} ({:.1} s)", took.as_secs_f64())
+}
+
+#[allow(clippy::disallowed_methods, reason = "a tool times its own steps")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failed_step_fails_the_run_and_the_later_steps_still_run() {
+        let mut steps = Steps::default();
+        steps.run("first", || Ok(false)).unwrap();
+        steps.run("second", || Ok(true)).unwrap();
+        assert_eq!(steps.done.len(), 2);
+        assert!(!steps.summary());
+    }
+
+    #[test]
+    fn a_step_that_cannot_run_says_which_it_was() {
+        let error = Steps::default()
+            .run("format", || {
+                succeeds(Path::new("."), "no-such-program", &[]).map(|_| true)
+            })
+            .unwrap_err();
+        assert_eq!(format!("{error}"), "step `format`");
+    }
+
+    #[test]
+    fn tee_hands_back_the_lines_it_passed_on() {
+        let (passed, lines) = tee(Path::new("."), "sh", &["-c", "echo a; echo b; exit 3"]).unwrap();
+        assert!(!passed);
+        assert_eq!(lines, ["a", "b"]);
+    }
+}
