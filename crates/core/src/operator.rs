@@ -37,7 +37,7 @@ mod typed;
 pub use adapter::{RowsOperator, TwoInputRowsOperator};
 pub use batch::{BatchOperator, OperatorFactory, Progress, Setup, SubtaskInfo};
 pub use context::Context;
-pub use keyed_adapter::{KeyedRowsOperator, KeyedTwoInputRowsOperator};
+pub use keyed_adapter::{KeySelector, KeyedRowsOperator, KeyedTwoInputRowsOperator};
 pub use output::{Output, OutputTag};
 pub use outputs::{OutputElement, Outputs};
 pub use typed::{AggregateFunction, Operator, TwoInputOperator};

@@ -227,7 +227,6 @@ tuple!(A.0, B.1, C.2, D.3, E.4, F.5, G.6, H.7);
 #[cfg(test)]
 mod tests {
     use super::super::{from_bytes, to_bytes};
-    use super::*;
     use crate::error::ErrorKind;
 
     #[test]

@@ -27,6 +27,8 @@ pub trait ChannelSelector: Send + Sync {
 /// How records spread over the instances of the next operator.
 #[derive(Clone)]
 pub enum Partitioning {
+    /// Nobody asked: forward between equal parallelisms, else rebalance. Settled by translation.
+    Unspecified,
     /// Instance i to instance i; both sides have the same parallelism.
     Forward,
     /// In turn to every instance.
@@ -49,6 +51,7 @@ impl Partitioning {
     /// The name that plans and user interfaces show.
     pub fn name(&self) -> &'static str {
         match self {
+            Partitioning::Unspecified => "UNSPECIFIED",
             Partitioning::Forward => "FORWARD",
             Partitioning::Rebalance => "REBALANCE",
             Partitioning::Rescale => "RESCALE",

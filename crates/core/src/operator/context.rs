@@ -23,6 +23,7 @@ pub struct Context {
     processing_timers: TimerQueue,
     info: SubtaskInfo,
     metrics: OperatorMetrics,
+    restored: bool,
 }
 
 impl Context {
@@ -37,6 +38,7 @@ impl Context {
             processing_timers: TimerQueue::default(),
             info,
             metrics,
+            restored: false,
         }
     }
 
@@ -58,6 +60,12 @@ impl Context {
     /// The instance's counters.
     pub fn metrics(&self) -> &OperatorMetrics {
         &self.metrics
+    }
+
+    /// Whether the job started from a snapshot: an instance without a share of it must not begin
+    /// anew.
+    pub fn is_restored(&self) -> bool {
+        self.restored
     }
 
     /// The current key.
@@ -195,6 +203,7 @@ impl Context {
     /// # Errors
     /// As [`StateRegistry::restore`].
     pub fn restore(&mut self, snapshot: &StateSnapshot) -> Result<()> {
+        self.restored = true;
         for (domain, time, slot) in self.states.restore(snapshot)? {
             let queue = match domain.as_str() {
                 EVENT_TIMERS => &mut self.event_timers,

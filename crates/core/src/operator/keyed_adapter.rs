@@ -3,6 +3,8 @@
 //! The keys of a batch are looked up first, all together, which lets the cache misses of a large
 //! key index overlap; then each record is processed with the context at its key's slot.
 
+use std::sync::Arc;
+
 use super::batch::{BatchOperator, Progress, Setup};
 use super::context::Context;
 use super::typed::{Operator, TwoInputOperator};
@@ -38,25 +40,36 @@ impl<T: Data> Data for Keyed<T> {
     }
 }
 
+/// Takes the keys of records, a batch at a time, so that the call is not virtual for each record.
+pub trait KeySelector<T, K>: Send + Sync {
+    /// Appends the key of every value.
+    fn select(&self, values: &[T], keys: &mut Vec<K>);
+}
+
+impl<T, K, F: Fn(&T) -> K + Send + Sync> KeySelector<T, K> for F {
+    fn select(&self, values: &[T], keys: &mut Vec<K>) {
+        keys.extend(values.iter().map(self));
+    }
+}
+
 fn intern<T: Data, K: Key>(
     rows: Rows<T>,
-    selector: &impl Fn(&T) -> K,
-    scratch: &mut Vec<u8>,
+    selector: &dyn KeySelector<T, K>,
+    scratch: &mut Scratch<K>,
     ctx: &mut Context,
 ) -> Result<Rows<Keyed<T>>> {
     let states = ctx.states_mut();
     let mut slots = Vec::with_capacity(rows.len());
-    let keys = states.keys_mut::<K>()?;
-    if rows.hashes.len() == rows.values.len() {
-        for (value, hash) in rows.values.iter().zip(&rows.hashes) {
-            slots.push(keys.intern(selector(value), *hash));
-        }
-    } else {
-        for value in &rows.values {
-            let key = selector(value);
-            let hash = key.stable_hash(scratch);
-            slots.push(keys.intern(key, hash));
-        }
+    let index = states.keys_mut::<K>()?;
+    selector.select(&rows.values, &mut scratch.keys);
+    let known = rows.hashes.len() == rows.values.len();
+    for (i, key) in scratch.keys.drain(..).enumerate() {
+        let hash = if known {
+            rows.hashes[i]
+        } else {
+            key.stable_hash(&mut scratch.bytes)
+        };
+        slots.push(index.intern(key, hash));
     }
     for slot in &slots {
         states.touch(*slot);
@@ -72,6 +85,20 @@ fn intern<T: Data, K: Key>(
         times: rows.times,
         hashes: Vec::new(),
     })
+}
+
+struct Scratch<K> {
+    keys: Vec<K>,
+    bytes: Vec<u8>,
+}
+
+impl<K> Scratch<K> {
+    fn new() -> Self {
+        Scratch {
+            keys: Vec::new(),
+            bytes: Vec::new(),
+        }
+    }
 }
 
 struct AtKey<Op>(Op);
@@ -209,30 +236,30 @@ fn swept(progress: Progress, ctx: &mut Context) -> Progress {
     progress
 }
 
-/// Runs an [`Operator`] on batches of a stream keyed by `selector`.
-pub struct KeyedRowsOperator<T: Data, O: Data, F, Op> {
+/// Runs an [`Operator`] on batches of a keyed stream.
+pub struct KeyedRowsOperator<T: Data, K, O: Data, Op> {
     inner: RowsOperator<Keyed<T>, O, AtKey<Op>>,
-    selector: F,
-    scratch: Vec<u8>,
+    selector: Arc<dyn KeySelector<T, K>>,
+    scratch: Scratch<K>,
 }
 
-impl<T: Data, O: Data, F, Op: Operator<T, O>> KeyedRowsOperator<T, O, F, Op> {
-    /// Wraps an operator; the factory must have called `setup.states.keyed_by::<K>()`.
-    pub fn new(operator: Op, selector: F, setup: &Setup<'_>) -> Self {
+impl<T: Data, K: Key, O: Data, Op: Operator<T, O>> KeyedRowsOperator<T, K, O, Op> {
+    /// Wraps an operator whose factory has declared its state.
+    pub fn new(operator: Op, selector: Arc<dyn KeySelector<T, K>>, setup: &mut Setup<'_>) -> Self {
+        setup.states.keyed_by::<K>();
         KeyedRowsOperator {
             inner: RowsOperator::new(AtKey(operator), setup),
             selector,
-            scratch: Vec::new(),
+            scratch: Scratch::new(),
         }
     }
 }
 
-impl<T, O, K, F, Op> BatchOperator for KeyedRowsOperator<T, O, F, Op>
+impl<T, K, O, Op> BatchOperator for KeyedRowsOperator<T, K, O, Op>
 where
     T: Data,
-    O: Data,
     K: Key,
-    F: Fn(&T) -> K + Send,
+    O: Data,
     Op: Operator<T, O>,
 {
     fn process(
@@ -243,7 +270,7 @@ where
         out: &mut Outputs,
     ) -> Result<Progress> {
         let rows = *downcast::<Rows<T>>(batch)?;
-        let keyed = intern(rows, &self.selector, &mut self.scratch, ctx)?;
+        let keyed = intern(rows, self.selector.as_ref(), &mut self.scratch, ctx)?;
         let progress = self.inner.process(port, Box::new(keyed), ctx, out)?;
         Ok(swept(progress, ctx))
     }
@@ -252,39 +279,44 @@ where
 }
 
 /// Runs a [`TwoInputOperator`] on batches of two streams with the same key type.
-pub struct KeyedTwoInputRowsOperator<A: Data, B: Data, O: Data, F, G, Op> {
+pub struct KeyedTwoInputRowsOperator<A: Data, B: Data, K, O: Data, Op> {
     inner: TwoInputRowsOperator<Keyed<A>, Keyed<B>, O, AtKey<Op>>,
-    first: F,
-    second: G,
-    scratch: Vec<u8>,
+    first: Arc<dyn KeySelector<A, K>>,
+    second: Arc<dyn KeySelector<B, K>>,
+    scratch: Scratch<K>,
 }
 
-impl<A, B, O, F, G, Op> KeyedTwoInputRowsOperator<A, B, O, F, G, Op>
+impl<A, B, K, O, Op> KeyedTwoInputRowsOperator<A, B, K, O, Op>
 where
     A: Data,
     B: Data,
+    K: Key,
     O: Data,
     Op: TwoInputOperator<A, B, O>,
 {
-    /// Wraps an operator; the factory must have called `setup.states.keyed_by::<K>()`.
-    pub fn new(operator: Op, first: F, second: G, setup: &Setup<'_>) -> Self {
+    /// Wraps an operator whose factory has declared its state.
+    pub fn new(
+        operator: Op,
+        first: Arc<dyn KeySelector<A, K>>,
+        second: Arc<dyn KeySelector<B, K>>,
+        setup: &mut Setup<'_>,
+    ) -> Self {
+        setup.states.keyed_by::<K>();
         KeyedTwoInputRowsOperator {
             inner: TwoInputRowsOperator::new(AtKey(operator), setup),
             first,
             second,
-            scratch: Vec::new(),
+            scratch: Scratch::new(),
         }
     }
 }
 
-impl<A, B, O, K, F, G, Op> BatchOperator for KeyedTwoInputRowsOperator<A, B, O, F, G, Op>
+impl<A, B, K, O, Op> BatchOperator for KeyedTwoInputRowsOperator<A, B, K, O, Op>
 where
     A: Data,
     B: Data,
-    O: Data,
     K: Key,
-    F: Fn(&A) -> K + Send,
-    G: Fn(&B) -> K + Send,
+    O: Data,
     Op: TwoInputOperator<A, B, O>,
 {
     fn process(
@@ -297,11 +329,11 @@ where
         let keyed: Payload = match port {
             0 => {
                 let rows = *downcast::<Rows<A>>(batch)?;
-                Box::new(intern(rows, &self.first, &mut self.scratch, ctx)?)
+                Box::new(intern(rows, self.first.as_ref(), &mut self.scratch, ctx)?)
             }
             1 => {
                 let rows = *downcast::<Rows<B>>(batch)?;
-                Box::new(intern(rows, &self.second, &mut self.scratch, ctx)?)
+                Box::new(intern(rows, self.second.as_ref(), &mut self.scratch, ctx)?)
             }
             other => return Err(Error::internal(format!("no input port {other}"))),
         };

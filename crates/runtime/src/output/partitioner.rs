@@ -55,6 +55,9 @@ impl Partitioner {
         let len = batch.len();
         match &self.partitioning {
             _ if self.channels == 1 => return place(batch, 0, open),
+            Partitioning::Unspecified => {
+                return Err(Error::internal("an edge's partitioning was not settled"));
+            }
             Partitioning::Forward | Partitioning::Global => return place(batch, 0, open),
             Partitioning::Broadcast => {
                 for channel in 1..open.len() {

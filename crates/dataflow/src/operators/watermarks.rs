@@ -1,0 +1,142 @@
+//! Assigns timestamps and emits watermarks by a strategy.
+//!
+//! | Contract |                                                                          |
+//! |----------|--------------------------------------------------------------------------|
+//! | Input    | any order; its watermarks end here, except the last one                  |
+//! | Output   | all records in order, with timestamps, and rising watermarks             |
+//! | State    | none: after a restore watermarks start anew from the records             |
+//! | Timers   | processing time, for idleness; started only when the input has run dry   |
+//! | Cost     | one call a record                                                        |
+//! | Source   | Flink `assignTimestampsAndWatermarks`                                    |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thalweg_core::container::{Payload, downcast};
+use thalweg_core::data::Data;
+use thalweg_core::error::Result;
+use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
+use thalweg_core::rows::Rows;
+use thalweg_core::time::{EventTime, ProcessingTime};
+use thalweg_core::watermark::{Watermark, WatermarkStatus};
+
+use crate::stream::DataStream;
+use crate::watermark_strategy::{WatermarkGenerator, WatermarkStrategy};
+
+impl<T: Data> DataStream<T> {
+    /// Gives every record a timestamp and the stream its watermarks.
+    ///
+    /// # Event time
+    /// A watermark is emitted at the end of every batch in which it advanced, and at once where
+    /// the generator asks for it. It never goes back.
+    pub fn assign_timestamps_and_watermarks(
+        &self,
+        strategy: WatermarkStrategy<T>,
+    ) -> DataStream<T> {
+        let factory = move |_: &mut Setup<'_>| -> Result<Box<dyn BatchOperator>> {
+            Ok(Box::new(Watermarks {
+                generator: (strategy.generators)(),
+                strategy: strategy.clone(),
+                last: Watermark::MIN,
+                idle_timer: None,
+                idle: false,
+            }))
+        };
+        self.apply_batches("Timestamps/Watermarks", Arc::new(factory), true)
+    }
+}
+
+struct Watermarks<T> {
+    strategy: WatermarkStrategy<T>,
+    generator: Box<dyn WatermarkGenerator<T>>,
+    last: Watermark,
+    idle_timer: Option<ProcessingTime>,
+    idle: bool,
+}
+
+impl<T: Data> Watermarks<T> {
+    fn advance(&mut self, watermark: Option<Watermark>, out: &mut Outputs) {
+        if let Some(watermark) = watermark.filter(|watermark| *watermark > self.last) {
+            self.last = watermark;
+            out.emit_watermark(watermark);
+        }
+    }
+
+    fn wake(&mut self, ctx: &mut Context, out: &mut Outputs) {
+        if let Some(at) = self.idle_timer.take() {
+            ctx.delete_processing_timer(at);
+        }
+        if std::mem::take(&mut self.idle) {
+            out.emit_status(WatermarkStatus::Active);
+        }
+    }
+}
+
+impl<T: Data> BatchOperator for Watermarks<T> {
+    fn process(
+        &mut self,
+        _: usize,
+        batch: Payload,
+        ctx: &mut Context,
+        out: &mut Outputs,
+    ) -> Result<Progress> {
+        let mut rows = *downcast::<Rows<T>>(batch)?;
+        self.wake(ctx, out);
+        if let Some(assigner) = &self.strategy.assigner {
+            assigner(&rows.values, &mut rows.times);
+        }
+        let mut punctuations: Vec<(usize, Watermark)> = Vec::new();
+        for (i, (value, time)) in rows.values.iter().zip(&rows.times).enumerate() {
+            if let Some(watermark) = self.generator.on_event(value, EventTime(*time)) {
+                punctuations.push((i + 1, watermark));
+            }
+        }
+        let mut done = 0;
+        for (end, watermark) in punctuations {
+            let rest = rows.values.split_off(end - done);
+            let rest_times = rows.times.split_off(end - done);
+            out.emit(Box::new(Rows {
+                values: rows.values,
+                times: rows.times,
+                hashes: Vec::new(),
+            }));
+            rows = Rows {
+                values: rest,
+                times: rest_times,
+                hashes: Vec::new(),
+            };
+            done = end;
+            self.advance(Some(watermark), out);
+        }
+        out.emit(Box::new(rows));
+        let watermark = self.generator.on_periodic_emit();
+        self.advance(watermark, out);
+        Ok(Progress::Done)
+    }
+
+    fn flush(&mut self, ctx: &mut Context, _: &mut Outputs) -> Result<Progress> {
+        if let Some(timeout) = self.strategy.idle_after
+            && !self.idle
+            && self.idle_timer.is_none()
+        {
+            let at = ctx.now() + timeout.max(Duration::from_millis(1));
+            ctx.register_processing_timer(at);
+            self.idle_timer = Some(at);
+        }
+        Ok(Progress::Done)
+    }
+
+    fn on_processing_timer(
+        &mut self,
+        time: ProcessingTime,
+        _: &mut Context,
+        out: &mut Outputs,
+    ) -> Result<Progress> {
+        if self.idle_timer == Some(time) {
+            self.idle_timer = None;
+            self.idle = true;
+            out.emit_status(WatermarkStatus::Idle);
+        }
+        Ok(Progress::Done)
+    }
+}

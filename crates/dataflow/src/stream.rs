@@ -1,0 +1,10 @@
+//! The kinds of streams a program composes.
+
+mod connected_streams;
+mod data_stream;
+mod keyed_stream;
+mod partitioned;
+
+pub use connected_streams::{ConnectedStreams, KeyedConnectedStreams};
+pub use data_stream::DataStream;
+pub use keyed_stream::KeyedStream;

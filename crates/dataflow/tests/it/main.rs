@@ -1,0 +1,3 @@
+//! Jobs of the DataStream API on the real runtime.
+
+mod pipelines;

@@ -1,0 +1,184 @@
+//! Finds the byte that ends a run of text, sixteen bytes at a time.
+//!
+//! Text formats spend most of their time looking for the end of strings. A call to a general
+//! search costs as much as a short string, so the loops here are inlined, look for all ending
+//! bytes at once, and tell in the same pass whether the run was ASCII, which spares a second pass
+//! for UTF-8.
+
+/// Where a run ends and what it held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The first byte that is not of the run; the length of the input if none is.
+    pub end: usize,
+    /// True if all bytes of the run are ASCII.
+    pub ascii: bool,
+}
+
+/// The run of a JSON string from `at`: up to a quote, a backslash or a control character.
+#[inline]
+pub(crate) fn json_string(bytes: &[u8], at: usize) -> Run {
+    run(bytes, at, JsonStop)
+}
+
+/// The run of an unquoted CSV field from `at`: up to a delimiter or a line feed.
+#[inline]
+pub(crate) fn csv_field(bytes: &[u8], at: usize, delimiter: u8) -> Run {
+    run(bytes, at, EitherStop(delimiter, b'\n'))
+}
+
+/// The run of the inside of a quoted CSV field: up to the quote or the escape character.
+#[inline]
+pub(crate) fn csv_quoted(bytes: &[u8], at: usize, quote: u8, escape: u8) -> Run {
+    run(bytes, at, EitherStop(quote, escape))
+}
+
+/// The position of the next line feed at or after `at`.
+pub(crate) fn line_feed(bytes: &[u8], at: usize) -> Option<usize> {
+    let run = run(bytes, at, EitherStop(b'\n', b'\n'));
+    (run.end < bytes.len()).then_some(run.end)
+}
+
+/// Which bytes end a run.
+trait Stop: Copy {
+    fn stops(self, byte: u8) -> bool;
+
+    #[cfg(target_arch = "x86_64")]
+    fn lanes(self, chunk: std::arch::x86_64::__m128i) -> std::arch::x86_64::__m128i;
+}
+
+#[derive(Clone, Copy)]
+struct JsonStop;
+
+impl Stop for JsonStop {
+    #[inline(always)]
+    fn stops(self, byte: u8) -> bool {
+        byte == b'"' || byte == b'\\' || byte < 0x20
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn lanes(self, chunk: std::arch::x86_64::__m128i) -> std::arch::x86_64::__m128i {
+        use std::arch::x86_64::*;
+        // SAFETY: SSE2 belongs to every x86-64 processor.
+        unsafe {
+            let quote = _mm_cmpeq_epi8(chunk, _mm_set1_epi8(b'"' as i8));
+            let escape = _mm_cmpeq_epi8(chunk, _mm_set1_epi8(b'\\' as i8));
+            let control = _mm_cmpeq_epi8(_mm_min_epu8(chunk, _mm_set1_epi8(0x1f)), chunk);
+            _mm_or_si128(_mm_or_si128(quote, escape), control)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct EitherStop(u8, u8);
+
+impl Stop for EitherStop {
+    #[inline(always)]
+    fn stops(self, byte: u8) -> bool {
+        byte == self.0 || byte == self.1
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn lanes(self, chunk: std::arch::x86_64::__m128i) -> std::arch::x86_64::__m128i {
+        use std::arch::x86_64::*;
+        // SAFETY: SSE2 belongs to every x86-64 processor.
+        unsafe {
+            let first = _mm_cmpeq_epi8(chunk, _mm_set1_epi8(self.0 as i8));
+            let second = _mm_cmpeq_epi8(chunk, _mm_set1_epi8(self.1 as i8));
+            _mm_or_si128(first, second)
+        }
+    }
+}
+
+/// Bit i of the first number: lane i stops. Bit i of the second: lane i is not ASCII.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn masks(chunk: &[u8; 16], stop: impl Stop) -> (u32, u32) {
+    use std::arch::x86_64::*;
+    // SAFETY: the load reads the sixteen bytes of `chunk` and needs no alignment; SSE2 belongs to
+    // every x86-64 processor.
+    unsafe {
+        let lanes = _mm_loadu_si128(chunk.as_ptr().cast());
+        let stops = _mm_movemask_epi8(stop.lanes(lanes)) as u32;
+        (stops, _mm_movemask_epi8(lanes) as u32)
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn masks(chunk: &[u8; 16], stop: impl Stop) -> (u32, u32) {
+    let (mut stops, mut high) = (0, 0);
+    for (lane, &byte) in chunk.iter().enumerate() {
+        stops |= u32::from(stop.stops(byte)) << lane;
+        high |= u32::from(byte >= 0x80) << lane;
+    }
+    (stops, high)
+}
+
+#[inline(always)]
+fn run(bytes: &[u8], at: usize, stop: impl Stop) -> Run {
+    let mut at = at;
+    let mut high = 0;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let (stops, wide) = masks(chunk, stop);
+        if stops != 0 {
+            let lane = stops.trailing_zeros();
+            high |= wide & ((1 << lane) - 1);
+            return Run { end: at + lane as usize, ascii: high == 0 };
+        }
+        high |= wide;
+        at += 16;
+    }
+    let mut ascii = high == 0;
+    while let Some(&byte) = bytes.get(at) {
+        if stop.stops(byte) {
+            break;
+        }
+        ascii &= byte < 0x80;
+        at += 1;
+    }
+    Run { end: at, ascii }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn naive(bytes: &[u8], at: usize, stop: impl Stop) -> Run {
+        let end = (at..bytes.len()).find(|&i| stop.stops(bytes[i])).unwrap_or(bytes.len());
+        Run { end, ascii: bytes[at..end].is_ascii() }
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_by_lanes_is_the_run_by_bytes(
+            bytes in prop::collection::vec(
+                prop_oneof![20 => b'a'..b'z', 1 => Just(b'"'), 1 => any::<u8>()], 0..120),
+            from in 0usize..40,
+        ) {
+            let at = from.min(bytes.len());
+            prop_assert_eq!(json_string(&bytes, at), naive(&bytes, at, JsonStop));
+            prop_assert_eq!(csv_field(&bytes, at, b'"'), naive(&bytes, at, EitherStop(b'"', b'\n')));
+        }
+    }
+
+    #[test]
+    fn every_byte_at_every_place_of_a_chunk_is_judged_alike() {
+        for byte in 0..=255u8 {
+            for place in 0..40 {
+                let mut bytes = [b'a'; 40];
+                bytes[place] = byte;
+                assert_eq!(json_string(&bytes, 0), naive(&bytes, 0, JsonStop));
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_line_feed_is_found_or_is_not_there() {
+        assert_eq!(line_feed(b"ab\ncd\n", 3), Some(5));
+        assert_eq!(line_feed(b"ab\ncd", 3), None);
+    }
+}
