@@ -1,1 +1,25 @@
-//! Arrow batches as a container with row kinds.
+//! Arrow batches as a container of the engine, and what stateful column operators keep.
+//!
+//! - [`ColumnBatch`]: a `RecordBatch` and the kind of each row (`+I -U +U -D`).
+//! - [`RowCodec`]: rows as canonical bytes: stable hashes, snapshot entries, general keys.
+//! - [`GroupKeys`]: key columns to dense group numbers, a batch at a time.
+//! - [`RowStore`]: rows kept in columns and found by number.
+
+mod batch;
+mod group_keys;
+mod hashing;
+mod row_codec;
+mod row_kind;
+mod row_store;
+
+pub use batch::ColumnBatch;
+pub use group_keys::GroupKeys;
+pub use hashing::{ColumnHasher, hash_columns};
+pub use row_codec::RowCodec;
+pub use row_kind::RowKind;
+pub use row_store::{RowId, RowStore};
+
+/// Turns an Arrow error into the engine's.
+pub fn arrow_error(error: arrow_schema::ArrowError) -> thalweg_core::Error {
+    thalweg_core::Error::user("a column operation failed").with_source(error)
+}

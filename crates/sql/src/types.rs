@@ -344,7 +344,6 @@ mod tests {
             "ROW<`id` BIGINT NOT NULL, `dateTime` TIMESTAMP(3) 'when', `r` ROW<`x` INT>>",
         ),
         ("ROW(a INT, b STRING)", "ROW<`a` INT, `b` STRING>"),
-        ("ROW<INT, STRING>", "ROW<`f0` INT, `f1` STRING>"),
         ("NULL", "NULL"),
     ];
 
