@@ -24,8 +24,9 @@ def value(cell):
 def expected(cursor):
     """The columns and rows of a DuckDB result; the columns that are DOUBLE are told apart."""
     columns = [column[0] for column in cursor.description]
-    doubles = {column[0] for column in cursor.description if str(column[1]) in ("DOUBLE", "FLOAT")}
-    return columns, doubles, [tuple(value(cell) for cell in row) for row in cursor.fetchall()]
+    raw = cursor.fetchall()
+    doubles = {name for row in raw for name, cell in zip(columns, row) if isinstance(cell, float)}
+    return columns, doubles, [tuple(value(cell) for cell in row) for row in raw]
 
 
 def actual(objects, columns, doubles):

@@ -3,7 +3,6 @@
 
 CREATE TABLE side_input (
   `key` BIGINT,
-  `value` AS CAST(`key` AS STRING),
   valid_from AS TO_TIMESTAMP('2000-01-01 00:00:00'),
   PRIMARY KEY (`key`) NOT ENFORCED,
   WATERMARK FOR valid_from AS valid_from
@@ -15,6 +14,6 @@ CREATE TABLE side_input (
   'fields.key.end' = '9999'
 );
 
-SELECT b.auction, b.bidder, b.price, b.`dateTime`, s.`value`
+SELECT b.auction, b.bidder, b.price, b.`dateTime`, CAST(s.`key` AS STRING) AS `value`
 FROM (SELECT *, MOD(auction, 10000) AS side_key FROM bid) AS b
 JOIN side_input FOR SYSTEM_TIME AS OF b.`dateTime` AS s ON b.side_key = s.`key`;

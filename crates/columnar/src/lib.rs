@@ -6,6 +6,7 @@
 //! - [`RowStore`]: rows kept in columns and found by number.
 
 mod batch;
+pub mod connector;
 mod group_keys;
 mod hashing;
 mod row_codec;
@@ -17,7 +18,7 @@ pub use group_keys::GroupKeys;
 pub use hashing::{ColumnHasher, hash_columns};
 pub use row_codec::RowCodec;
 pub use row_kind::RowKind;
-pub use row_store::{RowId, RowStore};
+pub use row_store::{RowId, RowStore, StoredBatch};
 
 /// Turns an Arrow error into the engine's.
 pub fn arrow_error(error: arrow_schema::ArrowError) -> thalweg_core::Error {

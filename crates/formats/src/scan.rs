@@ -32,6 +32,12 @@ pub(crate) fn csv_quoted(bytes: &[u8], at: usize, quote: u8, escape: u8) -> Run 
     run(bytes, at, EitherStop(quote, escape))
 }
 
+/// True if `bytes` have one of `stops`.
+#[inline]
+pub(crate) fn has_any(bytes: &[u8], stops: [u8; 5]) -> bool {
+    run(bytes, 0, AnyStop(stops)).end < bytes.len()
+}
+
 /// The position of the next line feed at or after `at`.
 pub(crate) fn line_feed(bytes: &[u8], at: usize) -> Option<usize> {
     let run = run(bytes, at, EitherStop(b'\n', b'\n'));
@@ -87,6 +93,28 @@ impl Stop for EitherStop {
             let first = _mm_cmpeq_epi8(chunk, _mm_set1_epi8(self.0 as i8));
             let second = _mm_cmpeq_epi8(chunk, _mm_set1_epi8(self.1 as i8));
             _mm_or_si128(first, second)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct AnyStop([u8; 5]);
+
+impl Stop for AnyStop {
+    #[inline(always)]
+    fn stops(self, byte: u8) -> bool {
+        self.0.contains(&byte)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn lanes(self, chunk: std::arch::x86_64::__m128i) -> std::arch::x86_64::__m128i {
+        use std::arch::x86_64::*;
+        // SAFETY: SSE2 belongs to every x86-64 processor.
+        unsafe {
+            self.0.iter().fold(_mm_setzero_si128(), |found, stop| {
+                _mm_or_si128(found, _mm_cmpeq_epi8(chunk, _mm_set1_epi8(*stop as i8)))
+            })
         }
     }
 }
@@ -162,6 +190,8 @@ mod tests {
             let at = from.min(bytes.len());
             prop_assert_eq!(json_string(&bytes, at), naive(&bytes, at, JsonStop));
             prop_assert_eq!(csv_field(&bytes, at, b'"'), naive(&bytes, at, EitherStop(b'"', b'\n')));
+            let stops = *b"\"\n\\b\xff";
+            prop_assert_eq!(has_any(&bytes, stops), bytes.iter().any(|byte| stops.contains(byte)));
         }
     }
 

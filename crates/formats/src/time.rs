@@ -266,8 +266,16 @@ pub(crate) fn write_time(second_of_day: i64, nanos: u32, out: &mut Vec<u8>) {
     out.push(b':');
     push_two((second_of_day % 60) as u8, out);
     if nanos != 0 {
-        let digits = format!(".{nanos:09}");
-        out.extend_from_slice(digits.trim_end_matches('0').as_bytes());
+        let mut digits = *b".000000000";
+        let (mut rest, mut len) = (nanos, digits.len());
+        for digit in digits.iter_mut().skip(1).rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        while digits.get(len - 1) == Some(&b'0') {
+            len -= 1;
+        }
+        out.extend_from_slice(digits.get(..len).unwrap_or_default());
     }
 }
 

@@ -1,1 +1,5 @@
 //! Flink SQL: dialect, catalog, planner and stream operators.
+pub mod exec;
+pub mod types;
+pub mod error;
+pub mod dialect;

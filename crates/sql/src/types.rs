@@ -12,7 +12,6 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use self::arrow::TYPE_METADATA_KEY;
-pub(crate) use self::ast::COMPLEX_TYPE_NAME;
 use crate::error::SqlError;
 
 /// The length of `STRING` and `BYTES`.

@@ -10,12 +10,27 @@ use anyhow::{Result, bail};
 use crate::shell;
 
 const REQUIREMENTS: &str = "examples/checks/requirements.txt";
+const CHECKS: &str = "examples/checks";
 const RUNNER: &str = "examples/checks/run.py";
 
 /// Builds the binary unless `THALWEG` names one, then runs the checks with `arguments`.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<bool> {
     let target = target_directory(root);
     let python = python_environment(root, &target)?;
+    let python = python.display().to_string();
+    // Without `-B` Python would leave its caches in the source tree.
+    let own = [
+        "-B",
+        "-m",
+        "unittest",
+        "discover",
+        "--quiet",
+        "--start-directory",
+        CHECKS,
+    ];
+    if !shell::succeeds(root, &python, &own)? {
+        return Ok(false);
+    }
     let binary = match env::var_os("THALWEG") {
         Some(path) => PathBuf::from(path),
         None => {
@@ -26,10 +41,14 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<bool> {
             target.join("release").join("thalweg")
         }
     };
-    let mut all = vec![RUNNER.to_owned(), binary.display().to_string()];
+    let mut all = vec![
+        "-B".to_owned(),
+        RUNNER.to_owned(),
+        binary.display().to_string(),
+    ];
     all.extend_from_slice(arguments);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    shell::succeeds(root, &python.display().to_string(), &all)
+    shell::succeeds(root, &python, &all)
 }
 
 fn target_directory(root: &Path) -> PathBuf {

@@ -58,6 +58,15 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// A lexer of a part of a script that begins at `position`.
+    pub(super) fn at(text: &'a str, position: Position) -> Self {
+        Self {
+            line: position.line,
+            column: position.column,
+            ..Self::new(text)
+        }
+    }
+
     /// Bytes read so far.
     pub(super) fn offset(&self) -> usize {
         self.offset

@@ -15,7 +15,7 @@ use super::{
 use crate::error::{SqlError, SqlResult};
 
 /// The name of the custom type that carries a nested type's text.
-pub(crate) const COMPLEX_TYPE_NAME: &str = "$type";
+const COMPLEX_TYPE_NAME: &str = "$type";
 
 impl SqlType {
     /// The logical type of a type in an expression, nullable unless it says otherwise.

@@ -1,0 +1,23 @@
+//! Stream operators over column batches, one a file.
+//!
+//! Each is a [`BatchOperator`](thalweg_core::operator::BatchOperator): it keeps all it remembers
+//! in one declared state table, and knows nothing of barriers, threads or parsing.
+
+pub mod aggregate;
+pub mod calc;
+pub mod collect;
+pub mod expr;
+pub mod group_aggregate;
+pub mod hash_join;
+pub mod join_side;
+pub mod limit;
+pub mod regular_join;
+pub mod session_aggregate;
+pub mod sort;
+pub mod top_n;
+pub mod values;
+pub mod watermark;
+pub mod window_aggregate;
+pub mod window_assign;
+pub mod window_buffer;
+pub mod window_spec;

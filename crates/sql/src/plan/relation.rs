@@ -1,0 +1,55 @@
+//! What a name in a `FROM` clause stands for.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{Expr, Query};
+use thalweg_columnar::connector::TableSpec;
+
+use crate::error::SqlResult;
+
+/// A column of a table, in declared order.
+#[derive(Clone, Debug)]
+pub enum ColumnSource {
+    /// The physical column at this position.
+    Physical(usize),
+    /// The metadata column at this position.
+    Metadata(usize),
+    /// A computed column.
+    Computed(Box<Expr>),
+}
+
+/// A declared table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What the connector needs to know.
+    pub spec: TableSpec,
+    /// The `connector` option.
+    pub connector: String,
+    /// All columns with their names.
+    pub columns: Vec<(String, ColumnSource)>,
+    /// The watermark's column and expression.
+    pub watermark: Option<(String, Expr)>,
+}
+
+/// A table or a view.
+#[derive(Clone, Debug)]
+pub enum Relation {
+    /// A table.
+    Table(Arc<Table>),
+    /// A view: its query and, if it renames them, its columns.
+    View {
+        /// The query.
+        query: Box<Query>,
+        /// New column names; empty to keep the query's.
+        columns: Vec<String>,
+    },
+}
+
+/// Finds relations by path.
+pub trait Relations {
+    /// The relation with this path of one to three parts; options of a hint override its own.
+    ///
+    /// # Errors
+    /// `Unknown`, naming the nearest relation there is.
+    fn resolve(&self, path: &[String], hints: &[(String, String)]) -> SqlResult<Relation>;
+}
