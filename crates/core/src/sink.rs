@@ -6,6 +6,7 @@
 use crate::container::Payload;
 use crate::error::Result;
 use crate::operator::{Context, Setup};
+use crate::watermark::{Watermark, WatermarkStatus};
 
 /// One parallel instance of a sink.
 pub trait SinkWriter: Send {
@@ -22,6 +23,22 @@ pub trait SinkWriter: Send {
     /// # Errors
     /// Fails the task.
     fn write(&mut self, batch: Payload, ctx: &mut Context) -> Result<()>;
+
+    /// The stream's watermark has advanced: for sinks that pass event time on.
+    ///
+    /// # Errors
+    /// Fails the task.
+    fn write_watermark(&mut self, _watermark: Watermark, _ctx: &mut Context) -> Result<()> {
+        Ok(())
+    }
+
+    /// The stream has become idle or active.
+    ///
+    /// # Errors
+    /// Fails the task.
+    fn write_status(&mut self, _status: WatermarkStatus, _ctx: &mut Context) -> Result<()> {
+        Ok(())
+    }
 
     /// Everything written so far must become durable, or at least leave this process.
     ///

@@ -1,7 +1,8 @@
 //! Prints how many Nexmark-like rows a second one thread decodes from JSON and CSV.
 //!
 //! `cargo run --release -p thalweg-formats --example decode_speed [-- part of a case's name]`
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::type_complexity)]
+#![allow(clippy::disallowed_methods, reason = "measures time")]
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use thalweg_formats::{FormatOptions, decoder, encoder};
 
 const ROWS: usize = 400_000;
-const RUNS: usize = 7;
+const RUNS: usize = 9;
 const CHUNK: usize = 1 << 20;
 const BATCH_ROWS: usize = 8_192;
 
@@ -40,12 +41,26 @@ fn event_schema() -> SchemaRef {
     let text = |name: &str| field(name, DataType::Utf8View);
     let big = |name: &str| field(name, DataType::Int64);
     let person = vec![
-        big("id"), text("name"), text("emailAddress"), text("creditCard"), text("city"),
-        text("state"), timestamp("dateTime"), text("extra"),
+        big("id"),
+        text("name"),
+        text("emailAddress"),
+        text("creditCard"),
+        text("city"),
+        text("state"),
+        timestamp("dateTime"),
+        text("extra"),
     ];
     let auction = vec![
-        big("id"), text("itemName"), text("description"), big("initialBid"), big("reserve"),
-        timestamp("dateTime"), timestamp("expires"), big("seller"), big("category"), text("extra"),
+        big("id"),
+        text("itemName"),
+        text("description"),
+        big("initialBid"),
+        big("reserve"),
+        timestamp("dateTime"),
+        timestamp("expires"),
+        big("seller"),
+        big("category"),
+        text("extra"),
     ];
     Arc::new(Schema::new(vec![
         field("event_type", DataType::Int32),
@@ -66,7 +81,9 @@ impl Random {
     }
 
     fn text(&mut self, len: usize) -> String {
-        (0..len).map(|_| char::from(b'a' + self.below(26) as u8)).collect()
+        (0..len)
+            .map(|_| char::from(b'a' + self.below(26) as u8))
+            .collect()
     }
 }
 
@@ -78,10 +95,19 @@ struct Texts {
 
 fn generate() -> Texts {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut texts = Texts { bids: vec![], events: vec![], csv: vec![] };
+    let mut texts = Texts {
+        bids: vec![],
+        events: vec![],
+        csv: vec![],
+    };
     for i in 0..ROWS as u64 {
-        let time = format!("2024-03-09 {:02}:{:02}:{:02}.{:03}",
-            i / 36_000_000 % 24, i / 600_000 % 60, i / 10_000 % 60, i / 10 % 1_000);
+        let time = format!(
+            "2024-03-09 {:02}:{:02}:{:02}.{:03}",
+            i / 36_000_000 % 24,
+            i / 600_000 % 60,
+            i / 10_000 % 60,
+            i / 10 % 1_000
+        );
         let (id, extra_len) = (1_000 + random.below(i + 10), 60 + random.below(45) as usize);
         let extra = random.text(extra_len);
         if i % 50 == 0 {
@@ -89,18 +115,38 @@ fn generate() -> Texts {
         } else if i % 50 < 4 {
             writeln!(texts.events, "{{\"event_type\":1,\"person\":null,\"auction\":{{\"id\":{id},\"itemName\":\"thing\",\"description\":\"{extra}\",\"initialBid\":17,\"reserve\":99,\"dateTime\":\"{time}\",\"expires\":\"{time}\",\"seller\":{id},\"category\":13,\"extra\":\"{extra}\"}},\"bid\":null}}").unwrap();
         }
-        let (bidder, price) = (1_000 + random.below(i / 4 + 10), 100 + random.below(100_000_000));
+        let (bidder, price) = (
+            1_000 + random.below(i / 4 + 10),
+            100 + random.below(100_000_000),
+        );
         let channel = match random.below(8) {
-            0 => "Google".to_owned(), 1 => "Facebook".to_owned(), 2 => "Baidu".to_owned(),
-            3 => "Apple".to_owned(), _ => format!("channel-{}", random.below(10_000)),
+            0 => "Google".to_owned(),
+            1 => "Facebook".to_owned(),
+            2 => "Baidu".to_owned(),
+            3 => "Apple".to_owned(),
+            _ => format!("channel-{}", random.below(10_000)),
         };
-        let url = format!("https://www.nexmark.com/{}/{}/item.htm?query=1", random.text(5), random.text(4));
-        let bid = format!("{{\"auction\":{id},\"bidder\":{bidder},\"price\":{price},\"channel\":\"{channel}\",\"url\":\"{url}\",\"dateTime\":\"{time}\",\"extra\":\"{extra}\"}}");
+        let url = format!(
+            "https://www.nexmark.com/{}/{}/item.htm?query=1",
+            random.text(5),
+            random.text(4)
+        );
+        let bid = format!(
+            "{{\"auction\":{id},\"bidder\":{bidder},\"price\":{price},\"channel\":\"{channel}\",\"url\":\"{url}\",\"dateTime\":\"{time}\",\"extra\":\"{extra}\"}}"
+        );
         writeln!(texts.bids, "{bid}").unwrap();
         if i % 50 >= 4 {
-            writeln!(texts.events, "{{\"event_type\":2,\"person\":null,\"auction\":null,\"bid\":{bid}}}").unwrap();
+            writeln!(
+                texts.events,
+                "{{\"event_type\":2,\"person\":null,\"auction\":null,\"bid\":{bid}}}"
+            )
+            .unwrap();
         }
-        writeln!(texts.csv, "{id},{bidder},{price},{channel},{url},{time},{extra}").unwrap();
+        writeln!(
+            texts.csv,
+            "{id},{bidder},{price},{channel},{url},{time},{extra}"
+        )
+        .unwrap();
     }
     texts
 }
@@ -121,7 +167,10 @@ fn decode(format: &str, text: &[u8], schema: &SchemaRef, projection: Option<&[us
 }
 
 fn report(name: &str, rows: usize, bytes: usize, mut run: impl FnMut() -> usize) {
-    if std::env::args().nth(1).is_some_and(|part| !name.contains(&part)) {
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|part| !name.contains(&part))
+    {
         return;
     }
     let mut seconds: Vec<f64> = (0..RUNS)
@@ -147,21 +196,55 @@ fn main() {
     let events = event_schema();
     println!(
         "{} B a bid as JSON, {} B an event, {} B as CSV",
-        texts.bids.len() / ROWS, texts.events.len() / ROWS, texts.csv.len() / ROWS
+        texts.bids.len() / ROWS,
+        texts.events.len() / ROWS,
+        texts.csv.len() / ROWS
     );
     let cases: [(&str, &str, &[u8], &SchemaRef, Option<&[usize]>); 9] = [
         ("json bids, all columns", "json", &texts.bids, &bids, None),
-        ("json bids, auction and price", "json", &texts.bids, &bids, Some(&[0, 2])),
+        (
+            "json bids, auction and price",
+            "json",
+            &texts.bids,
+            &bids,
+            Some(&[0, 2]),
+        ),
         ("json bids, url", "json", &texts.bids, &bids, Some(&[4])),
-        ("json events, all columns", "json", &texts.events, &events, None),
-        ("json events, bid only", "json", &texts.events, &events, Some(&[3])),
-        ("json events, type only", "json", &texts.events, &events, Some(&[0])),
+        (
+            "json events, all columns",
+            "json",
+            &texts.events,
+            &events,
+            None,
+        ),
+        (
+            "json events, bid only",
+            "json",
+            &texts.events,
+            &events,
+            Some(&[3]),
+        ),
+        (
+            "json events, type only",
+            "json",
+            &texts.events,
+            &events,
+            Some(&[0]),
+        ),
         ("csv bids, all columns", "csv", &texts.csv, &bids, None),
-        ("csv bids, auction and price", "csv", &texts.csv, &bids, Some(&[0, 2])),
+        (
+            "csv bids, auction and price",
+            "csv",
+            &texts.csv,
+            &bids,
+            Some(&[0, 2]),
+        ),
         ("csv bids, url", "csv", &texts.csv, &bids, Some(&[4])),
     ];
     for (name, format, text, schema, projection) in cases {
-        report(name, ROWS, text.len(), || decode(format, text, schema, projection));
+        report(name, ROWS, text.len(), || {
+            decode(format, text, schema, projection)
+        });
     }
     let mut decoder =
         decoder("json", &FormatOptions::new(), Arc::clone(&bids), None, ROWS).unwrap();
@@ -170,10 +253,15 @@ fn main() {
     for format in ["json", "csv"] {
         let mut encoder = encoder(format, &FormatOptions::new(), Arc::clone(&bids)).unwrap();
         let mut out = Vec::with_capacity(texts.bids.len() + 1024);
-        report(&format!("{format} bids, written"), ROWS, texts.bids.len(), || {
-            out.clear();
-            encoder.encode(&batch, &mut out).unwrap();
-            batch.num_rows()
-        });
+        report(
+            &format!("{format} bids, written"),
+            ROWS,
+            texts.bids.len(),
+            || {
+                out.clear();
+                encoder.encode(&batch, &mut out).unwrap();
+                batch.num_rows()
+            },
+        );
     }
 }

@@ -5,7 +5,9 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// Appends the base64 text of `bytes`.
 pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     for group in bytes.chunks(3) {
-        let word = group.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte));
+        let word = group
+            .iter()
+            .fold(0u32, |word, byte| word << 8 | u32::from(*byte));
         let word = word << (8 * (3 - group.len()));
         for place in 0..4 {
             let letter = ALPHABET[(word >> (18 - 6 * place)) as usize & 63];
@@ -24,7 +26,9 @@ pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) -> bool {
     for group in text.chunks(4) {
         let mut word = 0u32;
         for letter in group {
-            let Some(value) = value_of(*letter) else { return false };
+            let Some(value) = value_of(*letter) else {
+                return false;
+            };
             word = word << 6 | value;
         }
         word <<= 6 * (4 - group.len());
@@ -59,9 +63,13 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_standard_hold() {
-        for (plain, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
+        for (plain, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             let mut out = Vec::new();
             encode(plain.as_bytes(), &mut out);
             assert_eq!(out, text.as_bytes());

@@ -10,8 +10,8 @@ use std::io::Write;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
-    StringViewArray,
+    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, PrimitiveArray, RecordBatch,
+    StringArray, StringViewArray,
 };
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
@@ -82,24 +82,39 @@ impl<'a> Cells<'a> {
             }
             DataType::List(_) => {
                 let list = array.as_list::<i32>();
-                Values::List(list.value_offsets(), Box::new(Cells::of(name, list.values())?))
+                Values::List(
+                    list.value_offsets(),
+                    Box::new(Cells::of(name, list.values())?),
+                )
             }
             DataType::Map(_, _) => {
                 let map = array.as_map();
                 let keys = Box::new(Cells::of(name, map.keys())?);
-                Values::Map(map.value_offsets(), keys, Box::new(Cells::of(name, map.values())?))
+                Values::Map(
+                    map.value_offsets(),
+                    keys,
+                    Box::new(Cells::of(name, map.values())?),
+                )
             }
             other => {
                 let message = format!("no text format has the type {other}");
                 return Err(FormatError::unsupported(message).with_field(name));
             }
         };
-        Ok(Cells { name, nulls: array.nulls(), values })
+        Ok(Cells {
+            name,
+            nulls: array.nulls(),
+            values,
+        })
     }
 
     /// No values, for the place of cells that were taken.
     pub fn empty(name: &'a str) -> Cells<'a> {
-        Cells { name, nulls: None, values: Values::Row(Vec::new()) }
+        Cells {
+            name,
+            nulls: None,
+            values: Values::Row(Vec::new()),
+        }
     }
 
     #[inline]
@@ -175,8 +190,13 @@ fn native<T: ArrowNativeType>(array: &ArrayRef) -> Result<&[T], FormatError> {
         };
     }
     let values: Option<&ScalarBuffer<T>> = first_of!(
-        Time32SecondType, Time32MillisecondType, Time64MicrosecondType, Time64NanosecondType,
-        TimestampSecondType, TimestampMillisecondType, TimestampMicrosecondType,
+        Time32SecondType,
+        Time32MillisecondType,
+        Time64MicrosecondType,
+        Time64NanosecondType,
+        TimestampSecondType,
+        TimestampMillisecondType,
+        TimestampMicrosecondType,
         TimestampNanosecondType
     );
     values
@@ -237,7 +257,11 @@ fn write_float(value: f64, narrow: impl Debug, out: &mut Vec<u8>) {
     if value.is_nan() {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {
-        out.extend_from_slice(if value > 0.0 { b"Infinity" } else { b"-Infinity" });
+        out.extend_from_slice(if value > 0.0 {
+            b"Infinity"
+        } else {
+            b"-Infinity"
+        });
     } else {
         // Writing to memory does not fail.
         let _ = write!(out, "{narrow:?}");
@@ -252,7 +276,11 @@ fn write_decimal(value: i128, scale: i8, out: &mut Vec<u8>) {
     let digits = value.unsigned_abs().to_string();
     let Ok(scale) = usize::try_from(scale) else {
         out.extend_from_slice(digits.as_bytes());
-        let zeros = if value == 0 { 0 } else { usize::from(scale.unsigned_abs()) };
+        let zeros = if value == 0 {
+            0
+        } else {
+            usize::from(scale.unsigned_abs())
+        };
         return out.resize(out.len() + zeros, b'0');
     };
     let padded = format!("{digits:0>width$}", width = scale + 1);
@@ -281,9 +309,13 @@ mod tests {
 
     #[test]
     fn decimals_keep_all_digits_of_their_scale() {
-        for (value, scale, expected) in
-            [(12345, 2, "123.45"), (-5, 2, "-0.05"), (100, 2, "1.00"), (7, 0, "7"), (7, -2, "700")]
-        {
+        for (value, scale, expected) in [
+            (12345, 2, "123.45"),
+            (-5, 2, "-0.05"),
+            (100, 2, "1.00"),
+            (7, 0, "7"),
+            (7, -2, "700"),
+        ] {
             assert_eq!(text(|out| write_decimal(value, scale, out)), expected);
         }
         let smallest = text(|out| write_decimal(i128::MIN, 0, out));

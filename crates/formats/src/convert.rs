@@ -3,6 +3,7 @@
 use crate::base64;
 use crate::columns::Column;
 use crate::number::{self, Decimal};
+use crate::scan::Run;
 use crate::time::{self, DayCache, Standard};
 use crate::types::Kind;
 
@@ -18,7 +19,11 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub fn new(standard: Standard) -> Rules {
-        Rules { standard, days: DayCache::default(), bytes: Vec::new() }
+        Rules {
+            standard,
+            days: DayCache::default(),
+            bytes: Vec::new(),
+        }
     }
 }
 
@@ -44,7 +49,30 @@ pub(crate) fn put_text(
     if !ascii {
         check_utf8(bytes)?;
     }
-    if column.put_bytes(row, bytes) { Ok(()) } else { Err(Bad::Full) }
+    if column.put_bytes(row, bytes) {
+        Ok(())
+    } else {
+        Err(Bad::Full)
+    }
+}
+
+/// The text `input[from..to]` as the value of `row`, as far as `run` says it is ASCII.
+#[inline(always)]
+pub(crate) fn put_run(
+    column: &mut Column,
+    row: usize,
+    input: &[u8],
+    from: usize,
+    run: Run,
+) -> Result<(), Bad> {
+    if !run.ascii {
+        check_utf8(input.get(from..run.end).unwrap_or_default())?;
+    }
+    if column.put_range(row, input, from, run.end) {
+        Ok(())
+    } else {
+        Err(Bad::Full)
+    }
 }
 
 #[inline(never)]
@@ -77,7 +105,10 @@ pub(crate) fn put(
         }
         Kind::Float64 => column.put_f64(row, number::parse_f64(trimmed).ok_or(Bad::Value)?),
         Kind::Float32 => {
-            column.put_f64(row, f64::from(number::parse_f32(trimmed).ok_or(Bad::Value)?));
+            column.put_f64(
+                row,
+                f64::from(number::parse_f32(trimmed).ok_or(Bad::Value)?),
+            );
         }
         Kind::Decimal { precision, scale } => {
             match number::parse_decimal(trimmed, precision, scale).ok_or(Bad::Value)? {
@@ -105,7 +136,12 @@ pub(crate) fn put(
         }
         Kind::Timestamp { unit, zoned } => {
             let stamp = time::parse_stamp(trimmed, rules.standard, zoned, &mut rules.days);
-            column.put_i64(row, stamp.and_then(|stamp| stamp.to_unit(unit)).ok_or(Bad::Value)?);
+            column.put_i64(
+                row,
+                stamp
+                    .and_then(|stamp| stamp.to_unit(unit))
+                    .ok_or(Bad::Value)?,
+            );
         }
         Kind::Boolean | Kind::Row | Kind::Array | Kind::Map => return Err(Bad::Value),
     }

@@ -127,7 +127,14 @@ impl FormatError {
 
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Detail { message, file, line, column, field, .. } = &*self.0;
+        let Detail {
+            message,
+            file,
+            line,
+            column,
+            field,
+            ..
+        } = &*self.0;
         match (file, line, column) {
             (Some(file), Some(line), Some(column)) => write!(f, "{file}:{line}:{column}: ")?,
             (Some(file), _, _) => write!(f, "{file}: ")?,
@@ -154,8 +161,14 @@ impl Error for FormatError {
 }
 
 /// A fault inside one record, before its file and line are known.
+///
+/// One word, because the functions that may return it are called for every value.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct Fault(Box<Inside>);
+
+/// What a [`Fault`] says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inside {
     /// The byte of the record, from 0.
     pub at: usize,
     /// The column of the schema, by its place among the builders.
@@ -170,20 +183,58 @@ impl Fault {
     /// The whole record is unusable.
     #[cold]
     pub fn record(at: usize, message: impl Into<String>) -> Self {
-        Fault { at, column: None, message: message.into(), value_only: false }
+        Fault(Box::new(Inside {
+            at,
+            column: None,
+            message: message.into(),
+            value_only: false,
+        }))
     }
 
     /// One value does not fit its column.
     #[cold]
     pub fn value(at: usize, column: usize, message: impl Into<String>) -> Self {
-        Fault { at, column: Some(column), message: message.into(), value_only: true }
+        let message = message.into();
+        Fault(Box::new(Inside {
+            at,
+            column: Some(column),
+            message,
+            value_only: true,
+        }))
+    }
+
+    /// A column that its record must have has no value.
+    #[cold]
+    pub fn absent(at: usize, column: usize, message: &str) -> Self {
+        let message = message.to_owned();
+        Fault(Box::new(Inside {
+            at,
+            column: Some(column),
+            message,
+            value_only: false,
+        }))
     }
 
     /// A column that must not be NULL is.
     #[cold]
     pub fn null(at: usize, column: usize) -> Self {
-        let message = "NULL in a column declared NOT NULL".to_owned();
-        Fault { at, column: Some(column), message, value_only: false }
+        Self::absent(at, column, "NULL in a column declared NOT NULL")
+    }
+
+    /// The same fault in a record that begins `by` bytes later.
+    pub fn moved_back(mut self, by: usize) -> Self {
+        self.0.at = self.0.at.saturating_sub(by);
+        self
+    }
+
+    /// What it says.
+    pub fn into_inside(self) -> Inside {
+        *self.0
+    }
+
+    /// True if only the value is wrong, and not the record around it.
+    pub fn value_only(&self) -> bool {
+        self.0.value_only
     }
 }
 
@@ -197,7 +248,10 @@ mod tests {
             .with_file("file.csv".into())
             .with_position(17, 23)
             .with_field("dep_delay");
-        assert_eq!(error.to_string(), "file.csv:17:23: field `dep_delay`: `x12` is not an INT");
+        assert_eq!(
+            error.to_string(),
+            "file.csv:17:23: field `dep_delay`: `x12` is not an INT"
+        );
         assert_eq!(error.kind(), FormatErrorKind::Corrupt);
     }
 }

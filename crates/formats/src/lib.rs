@@ -181,7 +181,9 @@ fn unknown_format(format: &str) -> FormatError {
 
 /// The columns `projection` of `schema`, in its order.
 fn project(schema: &SchemaRef, projection: Option<&[usize]>) -> Result<SchemaRef, FormatError> {
-    let Some(columns) = projection else { return Ok(Arc::clone(schema)) };
+    let Some(columns) = projection else {
+        return Ok(Arc::clone(schema));
+    };
     let projected = schema.project(columns);
     projected.map(Arc::new).map_err(|error| {
         FormatError::user("the projection names no column of the schema").with_source(error)

@@ -17,7 +17,9 @@ const EXACT_POWERS: [f64; 23] = [
 /// `None` if there is no digit, or more than 18: then the careful path decides.
 #[inline(always)]
 pub(crate) fn digits(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    let Some(word) = word_at(bytes, at) else { return digits_one_by_one(bytes, at) };
+    let Some(word) = word_at(bytes, at) else {
+        return digits_one_by_one(bytes, at);
+    };
     let (value, count) = leading_digits(word);
     match count {
         0 => None,
@@ -55,9 +57,20 @@ fn eight_digits(lanes: u64) -> u64 {
 
 #[inline(always)]
 fn more_digits(bytes: &[u8], at: usize, high: u64) -> Option<(u64, usize)> {
-    const POWERS: [u64; 9] =
-        [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
-    let Some(word) = word_at(bytes, at + 8) else { return digits_one_by_one(bytes, at) };
+    const POWERS: [u64; 9] = [
+        1,
+        10,
+        100,
+        1_000,
+        10_000,
+        100_000,
+        1_000_000,
+        10_000_000,
+        100_000_000,
+    ];
+    let Some(word) = word_at(bytes, at + 8) else {
+        return digits_one_by_one(bytes, at);
+    };
     let (low, count) = leading_digits(word);
     if count == 8 {
         return digits_one_by_one(bytes, at);
@@ -69,7 +82,11 @@ fn more_digits(bytes: &[u8], at: usize, high: u64) -> Option<(u64, usize)> {
 fn digits_one_by_one(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut value = 0u64;
     let mut end = at;
-    while let Some(digit) = bytes.get(end).map(|byte| byte.wrapping_sub(b'0')).filter(|d| *d < 10) {
+    while let Some(digit) = bytes
+        .get(end)
+        .map(|byte| byte.wrapping_sub(b'0'))
+        .filter(|d| *d < 10)
+    {
         if end - at == DIGITS_MAX {
             return None;
         }
@@ -110,7 +127,11 @@ pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
         // Counting downwards, because only the negative side reaches the smallest number.
         value = value.checked_mul(10)?.checked_sub(digit)?;
     }
-    if negative { Some(value) } else { value.checked_neg() }
+    if negative {
+        Some(value)
+    } else {
+        value.checked_neg()
+    }
 }
 
 /// The whole of `text` as a double, correctly rounded.
@@ -177,7 +198,10 @@ pub(crate) enum Decimal {
 pub(crate) fn parse_decimal(text: &[u8], precision: u8, scale: i8) -> Option<Decimal> {
     let (negative, unsigned) = split_sign(text);
     let (mantissa, exponent) = split_exponent(unsigned)?;
-    let point = mantissa.iter().position(|byte| *byte == b'.').unwrap_or(mantissa.len());
+    let point = mantissa
+        .iter()
+        .position(|byte| *byte == b'.')
+        .unwrap_or(mantissa.len());
     let whole = mantissa.get(..point)?;
     let fraction = mantissa.get(point + 1..).unwrap_or_default();
     let all_digits = whole.iter().chain(fraction);
@@ -192,7 +216,10 @@ pub(crate) fn parse_decimal(text: &[u8], precision: u8, scale: i8) -> Option<Dec
     for byte in all_digits {
         let digit = i128::from(byte - b'0');
         if place < kept {
-            match value.checked_mul(10).and_then(|tens| tens.checked_add(digit)) {
+            match value
+                .checked_mul(10)
+                .and_then(|tens| tens.checked_add(digit))
+            {
                 Some(next) if next < limit => value = next,
                 _ => return Some(Decimal::Overflow),
             }
@@ -221,7 +248,10 @@ fn split_exponent(text: &[u8]) -> Option<(&[u8], i64)> {
     };
     let exponent = parse_i64(text.get(at + 1..)?)?;
     // Beyond this every digit is cut or the number overflows; the bound keeps sums in range.
-    Some((text.get(..at)?, exponent.clamp(-1_000_000_000, 1_000_000_000)))
+    Some((
+        text.get(..at)?,
+        exponent.clamp(-1_000_000_000, 1_000_000_000),
+    ))
 }
 
 #[cfg(test)]
@@ -298,6 +328,9 @@ mod tests {
             assert_eq!(parse_decimal(text.as_bytes(), 5, 2), expected, "{text}");
         }
         assert_eq!(parse_decimal(b"9e-40", 5, 2), Some(Decimal::Value(0)));
-        assert_eq!(parse_decimal(b"0e999999999999", 5, 2), Some(Decimal::Value(0)));
+        assert_eq!(
+            parse_decimal(b"0e999999999999", 5, 2),
+            Some(Decimal::Value(0))
+        );
     }
 }

@@ -39,7 +39,9 @@ impl FormatOptions {
 
     /// All options in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
@@ -51,7 +53,11 @@ impl From<BTreeMap<String, String>> for FormatOptions {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for FormatOptions {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(options: I) -> Self {
-        options.into_iter().map(|(key, value)| (key.into(), value.into())).collect::<BTreeMap<_, _>>().into()
+        options
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect::<BTreeMap<_, _>>()
+            .into()
     }
 }
 
@@ -69,7 +75,10 @@ impl<'a> OptionReader<'a> {
         known: &[&str],
     ) -> Result<Self, FormatError> {
         for (key, _) in options.iter() {
-            let Some(name) = key.strip_prefix(format).and_then(|rest| rest.strip_prefix('.')) else {
+            let Some(name) = key
+                .strip_prefix(format)
+                .and_then(|rest| rest.strip_prefix('.'))
+            else {
                 continue;
             };
             if !known.contains(&name) {
@@ -98,7 +107,9 @@ impl<'a> OptionReader<'a> {
 
     /// A positive count, such as a number of bytes or rows.
     pub fn count(&self, name: &str, default: usize) -> Result<usize, FormatError> {
-        let Some(text) = self.text(name) else { return Ok(default) };
+        let Some(text) = self.text(name) else {
+            return Ok(default);
+        };
         match text.parse() {
             Ok(count) if count > 0 => Ok(count),
             _ => Err(self.wrong(name, text, "a positive whole number")),
@@ -106,13 +117,19 @@ impl<'a> OptionReader<'a> {
     }
 
     pub fn wrong(&self, name: &str, value: &str, expected: &str) -> FormatError {
-        FormatError::user(format!("option `{}.{name}`: `{value}` is not {expected}", self.format))
+        FormatError::user(format!(
+            "option `{}.{name}`: `{value}` is not {expected}",
+            self.format
+        ))
     }
 }
 
 /// The nearest of `known` to `name`, which is always worth showing when there is one.
 pub(crate) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    known.iter().copied().min_by_key(|other| distance(name, other))
+    known
+        .iter()
+        .copied()
+        .min_by_key(|other| distance(name, other))
 }
 
 /// Levenshtein's distance in bytes.
@@ -123,7 +140,9 @@ fn distance(a: &str, b: &str) -> usize {
         let mut left = i + 1;
         for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
             let above = *cell;
-            left = (left + 1).min(above + 1).min(diagonal + usize::from(x != y));
+            left = (left + 1)
+                .min(above + 1)
+                .min(diagonal + usize::from(x != y));
             *cell = left;
             diagonal = above;
         }
@@ -140,18 +159,26 @@ mod tests {
 
     #[test]
     fn an_unknown_option_names_the_nearest_known_one() {
-        let options = FormatOptions::new().with("csv.ignore-parse-error", "true").with("path", "x");
+        let options = FormatOptions::new()
+            .with("csv.ignore-parse-error", "true")
+            .with("path", "x");
         let known = ["field-delimiter", "ignore-parse-errors"];
-        let error = OptionReader::new("csv", &options, &known).err().map(|e| e.to_string());
+        let error = OptionReader::new("csv", &options, &known)
+            .err()
+            .map(|e| e.to_string());
         assert_eq!(
             error.as_deref(),
-            Some("unknown option `csv.ignore-parse-error`; did you mean `csv.ignore-parse-errors`?")
+            Some(
+                "unknown option `csv.ignore-parse-error`; did you mean `csv.ignore-parse-errors`?"
+            )
         );
     }
 
     #[test]
     fn keys_of_others_are_not_looked_at() {
-        let options = FormatOptions::new().with("connector", "filesystem").with("json.x", "1");
+        let options = FormatOptions::new()
+            .with("connector", "filesystem")
+            .with("json.x", "1");
         assert!(OptionReader::new("csv", &options, &["header"]).is_ok());
     }
 
@@ -160,7 +187,10 @@ mod tests {
         let options = FormatOptions::new().with("csv.header", "yes");
         let reader = OptionReader::new("csv", &options, &["header"]).expect("known");
         let error = reader.flag("header", false).expect_err("not a flag");
-        assert_eq!(error.to_string(), "option `csv.header`: `yes` is not `true` or `false`");
+        assert_eq!(
+            error.to_string(),
+            "option `csv.header`: `yes` is not `true` or `false`"
+        );
     }
 
     #[test]

@@ -20,7 +20,11 @@ pub(crate) struct Place {
 
 impl Place {
     pub fn new() -> Place {
-        Place { file: None, line: 1, at_start: true }
+        Place {
+            file: None,
+            line: 1,
+            at_start: true,
+        }
     }
 
     pub fn begin(&mut self, origin: Origin) {
@@ -38,18 +42,27 @@ impl Place {
             return None;
         }
         self.at_start = false;
-        Some(if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 })
+        Some(if bytes.starts_with(BYTE_ORDER_MARK) {
+            BYTE_ORDER_MARK.len()
+        } else {
+            0
+        })
     }
 
     /// The error of a fault in the record that begins at the start of the current line and whose
     /// bytes are `record`.
     #[cold]
     pub fn error(&self, fault: Fault, record: &[u8], columns: &Columns) -> FormatError {
+        let fault = fault.into_inside();
         let before = record.get(..fault.at).unwrap_or(record);
         let lines = before.iter().filter(|byte| **byte == b'\n').count();
-        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let line_start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         let column = (fault.at - line_start.min(fault.at)) as u64 + 1;
-        let error = FormatError::corrupt(fault.message).with_position(self.line + lines as u64, column);
+        let error =
+            FormatError::corrupt(fault.message).with_position(self.line + lines as u64, column);
         let error = match &self.file {
             Some(file) => error.with_file(Arc::clone(file)),
             None => error,
@@ -69,6 +82,8 @@ pub(crate) fn line(bytes: &[u8], at: usize, end: bool) -> Option<(usize, usize)>
         None if end && at < bytes.len() => (bytes.len(), bytes.len()),
         None => return None,
     };
-    let returns = bytes.get(at..stop).is_some_and(|line| line.ends_with(b"\r"));
+    let returns = bytes
+        .get(at..stop)
+        .is_some_and(|line| line.ends_with(b"\r"));
     Some((stop - usize::from(returns), next))
 }

@@ -64,11 +64,17 @@ impl RawOptions {
             Kind::Text | Kind::Bytes | Kind::Boolean | Kind::Integer(_) => {}
             Kind::Float32 | Kind::Float64 => {}
             _ => {
-                let message = format!("the raw format cannot hold {}", a_sql_name(field.data_type()));
+                let message = format!(
+                    "the raw format cannot hold {}",
+                    a_sql_name(field.data_type())
+                );
                 return Err(FormatError::unsupported(message).with_field(field.name()));
             }
         }
-        Ok(RawOptions { charset, big_endian })
+        Ok(RawOptions {
+            charset,
+            big_endian,
+        })
     }
 }
 
@@ -150,10 +156,13 @@ impl Decoder for RawDecoder {
     fn decode(&mut self, bytes: &[u8], end: bool) -> Result<usize, FormatError> {
         let mut at = 0;
         while self.rows < self.batch_rows && at < bytes.len() {
-            let Some((stop, next)) = line(bytes, at, end) else { break };
+            let Some((stop, next)) = line(bytes, at, end) else {
+                break;
+            };
             let text = bytes.get(at..stop).unwrap_or_default();
             if let Some(id) = self.columns.roots.first().copied() {
-                self.value(id, text).map_err(|fault| self.place.error(fault, text, &self.columns))?;
+                self.value(id, text)
+                    .map_err(|fault| self.place.error(fault, text, &self.columns))?;
             }
             self.rows += 1;
             self.place.line += 1;
@@ -195,7 +204,11 @@ fn decode_text(text: &[u8], charset: Charset, out: &mut Vec<u8>) -> Option<()> {
                 return None;
             }
             let unit = |pair: &[u8; 2]| {
-                if big_endian { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) }
+                if big_endian {
+                    u16::from_be_bytes(*pair)
+                } else {
+                    u16::from_le_bytes(*pair)
+                }
             };
             for letter in char::decode_utf16(units.iter().map(unit)) {
                 push(letter.ok()?);
@@ -252,7 +265,9 @@ impl Encoder for RawEncoder {
 
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let arrays = cells::plain_columns(batch, &self.schema)?;
-        let ([array], [field]) = (&arrays[..], self.schema.fields().as_ref()) else { return Ok(()) };
+        let ([array], [field]) = (&arrays[..], self.schema.fields().as_ref()) else {
+            return Ok(());
+        };
         let cells = Cells::of(field.name(), array)?;
         for row in 0..batch.num_rows() {
             if !cells.is_null(row) {
@@ -275,11 +290,13 @@ impl RawEncoder {
             Values::Int64(values) => out.extend_from_slice(&values[row].to_be_bytes()),
             Values::Float32(values) => out.extend_from_slice(&values[row].to_be_bytes()),
             Values::Float64(values) => out.extend_from_slice(&values[row].to_be_bytes()),
-            Values::Bytes(values) => return Ok(out.extend_from_slice(values.value(row))),
-            Values::BytesView(values) => return Ok(out.extend_from_slice(values.value(row))),
+            Values::Bytes(values) => out.extend_from_slice(values.value(row)),
+            Values::BytesView(values) => out.extend_from_slice(values.value(row)),
             _ => return self.text(cells.text(row).unwrap_or_default(), cells.name, out),
         }
+        let number = !matches!(cells.values, Values::Bytes(_) | Values::BytesView(_));
         if !self.options.big_endian
+            && number
             && let Some(bytes) = out.get_mut(start..)
         {
             bytes.reverse();
@@ -296,12 +313,20 @@ impl RawEncoder {
             Charset::Utf8 => out.extend_from_slice(text.as_bytes()),
             Charset::Utf16(big_endian) => {
                 for unit in text.encode_utf16() {
-                    let bytes = if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() };
+                    let bytes = if big_endian {
+                        unit.to_be_bytes()
+                    } else {
+                        unit.to_le_bytes()
+                    };
                     out.extend_from_slice(&bytes);
                 }
             }
             Charset::Ascii | Charset::Latin1 => {
-                let limit = if self.options.charset == Charset::Ascii { 0x7f } else { 0xff };
+                let limit = if self.options.charset == Charset::Ascii {
+                    0x7f
+                } else {
+                    0xff
+                };
                 for letter in text.chars() {
                     match u8::try_from(letter) {
                         Ok(byte) if byte <= limit => out.push(byte),

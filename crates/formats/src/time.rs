@@ -36,8 +36,14 @@ impl Stamp {
         let nanos = i64::from(self.nanos);
         match unit {
             TimeUnit::Second => Some(self.seconds),
-            TimeUnit::Millisecond => self.seconds.checked_mul(1_000)?.checked_add(nanos / 1_000_000),
-            TimeUnit::Microsecond => self.seconds.checked_mul(1_000_000)?.checked_add(nanos / 1_000),
+            TimeUnit::Millisecond => self
+                .seconds
+                .checked_mul(1_000)?
+                .checked_add(nanos / 1_000_000),
+            TimeUnit::Microsecond => self
+                .seconds
+                .checked_mul(1_000_000)?
+                .checked_add(nanos / 1_000),
             TimeUnit::Nanosecond => self.seconds.checked_mul(1_000_000_000)?.checked_add(nanos),
         }
     }
@@ -46,7 +52,10 @@ impl Stamp {
     pub fn from_unit(value: i64, unit: TimeUnit) -> Stamp {
         let per_second = per_second(unit);
         let nanos = value.rem_euclid(per_second) * (1_000_000_000 / per_second);
-        Stamp { seconds: value.div_euclid(per_second), nanos: nanos as u32 }
+        Stamp {
+            seconds: value.div_euclid(per_second),
+            nanos: nanos as u32,
+        }
     }
 }
 
@@ -69,7 +78,10 @@ pub(crate) struct DayCache {
 
 impl Default for DayCache {
     fn default() -> Self {
-        DayCache { text: *b"1970-01-01", days: 0 }
+        DayCache {
+            text: *b"1970-01-01",
+            days: 0,
+        }
     }
 }
 
@@ -115,7 +127,8 @@ fn clock(text: &[u8; 8]) -> Option<i64> {
     if (lanes.wrapping_add(limits) | lanes) & 0x8080_8080_8080_8080 != 0 {
         return None;
     }
-    let two = |at: u32| (((lanes >> (8 * at)) & 0xff) * 10 + ((lanes >> (8 * at + 8)) & 0xff)) as i64;
+    let two =
+        |at: u32| (((lanes >> (8 * at)) & 0xff) * 10 + ((lanes >> (8 * at + 8)) & 0xff)) as i64;
     let hour = two(0);
     (hour < 24).then_some(hour * 3_600 + two(3) * 60 + two(6))
 }
@@ -124,7 +137,16 @@ fn clock(text: &[u8; 8]) -> Option<i64> {
 #[inline(always)]
 fn fraction(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
     const SCALE: [u32; 10] = [
-        0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1,
+        0,
+        100_000_000,
+        10_000_000,
+        1_000_000,
+        100_000,
+        10_000,
+        1_000,
+        100,
+        10,
+        1,
     ];
     let (value, end) = crate::number::digits(bytes, at)?;
     let scale = SCALE.get(end - at)?;
@@ -139,11 +161,14 @@ pub(crate) fn parse_stamp(
     cache: &mut DayCache,
 ) -> Option<Stamp> {
     let days = cache.days(text.first_chunk()?)?;
-    let separated = match (text.get(10)?, standard) {
-        (b' ', Standard::Sql | Standard::Lenient) => true,
-        (b'T', Standard::Iso | Standard::IsoOffset | Standard::Lenient) => true,
-        _ => false,
-    };
+    let separated = matches!(
+        (text.get(10)?, standard),
+        (b' ', Standard::Sql | Standard::Lenient)
+            | (
+                b'T',
+                Standard::Iso | Standard::IsoOffset | Standard::Lenient
+            )
+    );
     if !separated {
         return None;
     }
@@ -155,7 +180,10 @@ pub(crate) fn parse_stamp(
         (zone, true, Standard::Lenient) | (zone, _, Standard::IsoOffset) => parse_offset(zone)?,
         _ => return None,
     };
-    Some(Stamp { seconds: days * DAY + second - offset, nanos })
+    Some(Stamp {
+        seconds: days * DAY + second - offset,
+        nanos,
+    })
 }
 
 /// The whole of `text` as a time of day: seconds and nanoseconds.
@@ -187,7 +215,9 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
         [sign, a, b, b':', c, d] | [sign, a, b, c, d] => (sign, [a, b], [c, d]),
         _ => return None,
     };
-    let seconds = clock(&[hours[0], hours[1], b':', minutes[0], minutes[1], b':', b'0', b'0'])?;
+    let seconds = clock(&[
+        hours[0], hours[1], b':', minutes[0], minutes[1], b':', b'0', b'0',
+    ])?;
     match sign {
         b'+' if seconds <= 18 * 3_600 => Some(seconds),
         b'-' if seconds <= 18 * 3_600 => Some(-seconds),
@@ -197,8 +227,13 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
 
 /// The whole of `text`, `yyyy-MM-dd`, as days since 1970.
 pub(crate) fn parse_date(text: &[u8]) -> Option<i64> {
-    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
-    if ![y1, y2, y3, y4, m1, m2, d1, d2].iter().all(u8::is_ascii_digit) {
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
+        return None;
+    };
+    if ![y1, y2, y3, y4, m1, m2, d1, d2]
+        .iter()
+        .all(u8::is_ascii_digit)
+    {
         return None;
     }
     let two = |high: u8, low: u8| i64::from(high - b'0') * 10 + i64::from(low - b'0');
@@ -235,8 +270,16 @@ fn date_of(days: i64) -> (i64, u8, u8) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month as u8, day as u8)
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    (
+        year_of_era + era * 400 + i64::from(month <= 2),
+        month as u8,
+        day as u8,
+    )
 }
 
 fn push_two(value: u8, out: &mut Vec<u8>) {
@@ -293,7 +336,12 @@ mod tests {
     use super::*;
 
     fn sql(text: &str) -> Option<Stamp> {
-        parse_stamp(text.as_bytes(), Standard::Sql, false, &mut DayCache::default())
+        parse_stamp(
+            text.as_bytes(),
+            Standard::Sql,
+            false,
+            &mut DayCache::default(),
+        )
     }
 
     #[test]
@@ -308,21 +356,50 @@ mod tests {
 
     #[test]
     fn known_instants_are_right() {
-        assert_eq!(sql("1970-01-01 00:00:00"), Some(Stamp { seconds: 0, nanos: 0 }));
-        let spring = Stamp { seconds: 1_709_963_910, nanos: 123_000_000 };
+        assert_eq!(
+            sql("1970-01-01 00:00:00"),
+            Some(Stamp {
+                seconds: 0,
+                nanos: 0
+            })
+        );
+        let spring = Stamp {
+            seconds: 1_709_963_910,
+            nanos: 123_000_000,
+        };
         assert_eq!(sql("2024-03-09 05:58:30.123"), Some(spring));
-        assert_eq!(spring.to_unit(TimeUnit::Millisecond), Some(1_709_963_910_123));
-        assert_eq!(sql("1969-12-31 23:59:59.5"), Some(Stamp { seconds: -1, nanos: 500_000_000 }));
+        assert_eq!(
+            spring.to_unit(TimeUnit::Millisecond),
+            Some(1_709_963_910_123)
+        );
+        assert_eq!(
+            sql("1969-12-31 23:59:59.5"),
+            Some(Stamp {
+                seconds: -1,
+                nanos: 500_000_000
+            })
+        );
     }
 
     #[test]
     fn dates_and_times_that_do_not_exist_are_refused() {
         for wrong in [
-            "2023-02-29 00:00:00", "2024-13-01 00:00:00", "2024-00-01 00:00:00",
-            "2024-01-32 00:00:00", "2024-01-01 24:00:00", "2024-01-01 00:60:00",
-            "2024-01-01 00:00:60", "2024-01-01T00:00:00", "2024-01-01 00:00", "2024-01-01",
-            "2024-01-01 00:00:00.", "2024-01-01 00:00:00.1234567890", "2024-01-01 00:00:00Z",
-            "2024-01-01 0a:00:00", "2024-01-01 00;00:00", "",
+            "2023-02-29 00:00:00",
+            "2024-13-01 00:00:00",
+            "2024-00-01 00:00:00",
+            "2024-01-32 00:00:00",
+            "2024-01-01 24:00:00",
+            "2024-01-01 00:60:00",
+            "2024-01-01 00:00:60",
+            "2024-01-01T00:00:00",
+            "2024-01-01 00:00",
+            "2024-01-01",
+            "2024-01-01 00:00:00.",
+            "2024-01-01 00:00:00.1234567890",
+            "2024-01-01 00:00:00Z",
+            "2024-01-01 0a:00:00",
+            "2024-01-01 00;00:00",
+            "",
         ] {
             assert_eq!(sql(wrong), None, "{wrong}");
         }
@@ -339,10 +416,22 @@ mod tests {
         assert_eq!(parse("1970-01-01 00:00:01", Standard::Sql, true), None);
         assert_eq!(parse("1970-01-01T00:00:01Z", Standard::Iso, true), Some(1));
         assert_eq!(parse("1970-01-01T00:01", Standard::Iso, false), Some(60));
-        assert_eq!(parse("1970-01-01T01:00:01+01:00", Standard::IsoOffset, true), Some(1));
-        assert_eq!(parse("1970-01-01T00:00:01", Standard::IsoOffset, true), Some(1));
-        assert_eq!(parse("1970-01-01T00:00:01Z", Standard::Lenient, true), Some(1));
-        assert_eq!(parse("1969-12-31 19:00:01-05:00", Standard::Lenient, true), Some(1));
+        assert_eq!(
+            parse("1970-01-01T01:00:01+01:00", Standard::IsoOffset, true),
+            Some(1)
+        );
+        assert_eq!(
+            parse("1970-01-01T00:00:01", Standard::IsoOffset, true),
+            Some(1)
+        );
+        assert_eq!(
+            parse("1970-01-01T00:00:01Z", Standard::Lenient, true),
+            Some(1)
+        );
+        assert_eq!(
+            parse("1969-12-31 19:00:01-05:00", Standard::Lenient, true),
+            Some(1)
+        );
     }
 
     proptest! {
@@ -361,9 +450,19 @@ mod tests {
 
     #[test]
     fn units_round_towards_the_past() {
-        let before = Stamp { seconds: -1, nanos: 999_999_999 };
+        let before = Stamp {
+            seconds: -1,
+            nanos: 999_999_999,
+        };
         assert_eq!(before.to_unit(TimeUnit::Millisecond), Some(-1));
         assert_eq!(Stamp::from_unit(-1, TimeUnit::Millisecond).seconds, -1);
-        assert_eq!(Stamp { seconds: i64::MAX, nanos: 0 }.to_unit(TimeUnit::Nanosecond), None);
+        assert_eq!(
+            Stamp {
+                seconds: i64::MAX,
+                nanos: 0
+            }
+            .to_unit(TimeUnit::Nanosecond),
+            None
+        );
     }
 }

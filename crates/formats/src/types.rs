@@ -12,12 +12,18 @@ pub(crate) enum Kind {
     Integer(u8),
     Float32,
     Float64,
-    Decimal { precision: u8, scale: i8 },
+    Decimal {
+        precision: u8,
+        scale: i8,
+    },
     Text,
     Bytes,
     Date,
     Time(TimeUnit),
-    Timestamp { unit: TimeUnit, zoned: bool },
+    Timestamp {
+        unit: TimeUnit,
+        zoned: bool,
+    },
     Row,
     Array,
     Map,
@@ -34,22 +40,26 @@ impl Kind {
             DataType::Int64 => Kind::Integer(64),
             DataType::Float32 => Kind::Float32,
             DataType::Float64 => Kind::Float64,
-            DataType::Decimal128(precision, scale) => {
-                Kind::Decimal { precision: *precision, scale: *scale }
-            }
+            DataType::Decimal128(precision, scale) => Kind::Decimal {
+                precision: *precision,
+                scale: *scale,
+            },
             DataType::Utf8 | DataType::Utf8View => Kind::Text,
             DataType::Binary | DataType::BinaryView => Kind::Bytes,
             DataType::Date32 => Kind::Date,
             DataType::Time32(unit) | DataType::Time64(unit) => Kind::Time(*unit),
-            DataType::Timestamp(unit, zone) => {
-                Kind::Timestamp { unit: *unit, zoned: zone.is_some() }
-            }
+            DataType::Timestamp(unit, zone) => Kind::Timestamp {
+                unit: *unit,
+                zoned: zone.is_some(),
+            },
             DataType::Struct(_) => Kind::Row,
             DataType::List(_) => Kind::Array,
             DataType::Map(_, _) => Kind::Map,
             other => {
-                return Err(FormatError::unsupported(format!("no text format has the type {other}"))
-                    .with_field(field.name()));
+                return Err(FormatError::unsupported(format!(
+                    "no text format has the type {other}"
+                ))
+                .with_field(field.name()));
             }
         })
     }
@@ -88,7 +98,11 @@ pub(crate) fn sql_name(data_type: &DataType) -> String {
 /// The name of a type in SQL, with its article: `an INT`.
 pub(crate) fn a_sql_name(data_type: &DataType) -> String {
     let name = sql_name(data_type);
-    let article = if name.starts_with(['A', 'I']) { "an" } else { "a" };
+    let article = if name.starts_with(['A', 'I']) {
+        "an"
+    } else {
+        "a"
+    };
     format!("{article} {name}")
 }
 
@@ -101,7 +115,13 @@ pub(crate) fn quoted(text: &[u8]) -> String {
     let dots = if cut.len() < text.len() { "…" } else { "" };
     let shown: String = String::from_utf8_lossy(cut)
         .chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .map(|c| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        })
         .collect();
     format!("`{shown}{dots}`")
 }

@@ -95,9 +95,17 @@ pub type JobSnapshot = HashMap<OperatorUid, Vec<StateSnapshot>>;
 #[derive(Debug, Default)]
 pub struct MemoryListener {
     snapshots: Mutex<HashMap<u64, JobSnapshot>>,
+    passed: Mutex<HashMap<u64, usize>>,
 }
 
 impl MemoryListener {
+    /// How many subtasks a checkpoint's barrier has passed: the checkpoint is complete when these
+    /// are all subtasks of the job.
+    pub fn passed(&self, checkpoint: u64) -> usize {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.get(&checkpoint).copied().unwrap_or(0)
+    }
+
     /// The snapshots of a checkpoint so far.
     pub fn take(&self, checkpoint: u64) -> Option<JobSnapshot> {
         self.snapshots
@@ -128,7 +136,10 @@ impl BarrierListener for MemoryListener {
         instances[info.index as usize] = written;
     }
 
-    fn on_subtask(&self, _: u64) {}
+    fn on_subtask(&self, checkpoint: u64) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        *passed.entry(checkpoint).or_insert(0) += 1;
+    }
 }
 
 /// A listener shared by all subtasks.

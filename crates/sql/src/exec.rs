@@ -4,6 +4,7 @@
 //! in one declared state table, and knows nothing of barriers, threads or parsing.
 
 pub mod aggregate;
+pub mod batch_join;
 pub mod calc;
 pub mod collect;
 pub mod expr;
@@ -15,6 +16,7 @@ pub mod regular_join;
 pub mod session_aggregate;
 pub mod sort;
 pub mod top_n;
+pub mod unnest;
 pub mod values;
 pub mod watermark;
 pub mod window_aggregate;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use datafusion_expr::planner::ExprPlanner;
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion_functions::core::planner::CoreFunctionPlanner;
-use datafusion_functions::planner::UserDefinedFunctionPlanner;
+use datafusion_functions::datetime::planner::DatetimeFunctionPlanner;
+use datafusion_functions::unicode::planner::UnicodeFunctionPlanner;
 use datafusion_functions_nested::planner::{FieldAccessPlanner, NestedFunctionPlanner};
 
 use crate::plan::aggregates::{AGGREGATES, aggregate, ranking};
@@ -37,7 +38,8 @@ impl Default for Functions {
         }
         functions.expr_planners = vec![
             Arc::new(CoreFunctionPlanner::default()),
-            Arc::new(UserDefinedFunctionPlanner),
+            Arc::new(UnicodeFunctionPlanner),
+            Arc::new(DatetimeFunctionPlanner),
             Arc::new(NestedFunctionPlanner),
             Arc::new(FieldAccessPlanner),
         ];

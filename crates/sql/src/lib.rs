@@ -3,3 +3,5 @@ pub mod exec;
 pub mod types;
 pub mod error;
 pub mod dialect;
+pub mod functions;
+pub mod plan;

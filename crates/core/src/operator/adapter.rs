@@ -87,6 +87,19 @@ impl<I: Data, O: Data, Op: Operator<I, O>> RowsOperator<I, O, Op> {
         })
     }
 
+    // Timers often come in long rows that emit a record each: those share a batch.
+    fn after_timer(&mut self, out: &mut Outputs) -> Progress {
+        self.paused = self.output.take_paused();
+        if self.paused || self.output.is_full() {
+            self.output.flush(out);
+        }
+        if self.paused {
+            Progress::Pending
+        } else {
+            Progress::Done
+        }
+    }
+
     fn after(&mut self, out: &mut Outputs) -> Progress {
         self.paused = self.output.take_paused();
         self.output.flush(out);
@@ -125,7 +138,7 @@ impl<I: Data, O: Data, Op: Operator<I, O>> BatchOperator for RowsOperator<I, O, 
         out: &mut Outputs,
     ) -> Result<Progress> {
         self.operator.on_event_timer(time, ctx, &mut self.output)?;
-        Ok(self.after(out))
+        Ok(self.after_timer(out))
     }
 
     fn on_processing_timer(
@@ -136,7 +149,11 @@ impl<I: Data, O: Data, Op: Operator<I, O>> BatchOperator for RowsOperator<I, O, 
     ) -> Result<Progress> {
         self.operator
             .on_processing_timer(time, ctx, &mut self.output)?;
-        Ok(self.after(out))
+        Ok(self.after_timer(out))
+    }
+
+    fn after_timers(&mut self, out: &mut Outputs) {
+        self.output.flush(out);
     }
 
     fn finish(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
@@ -194,6 +211,19 @@ impl<A: Data, B: Data, O: Data, Op: TwoInputOperator<A, B, O>> TwoInputRowsOpera
         })
     }
 
+    // Timers often come in long rows that emit a record each: those share a batch.
+    fn after_timer(&mut self, out: &mut Outputs) -> Progress {
+        self.paused = self.output.take_paused();
+        if self.paused || self.output.is_full() {
+            self.output.flush(out);
+        }
+        if self.paused {
+            Progress::Pending
+        } else {
+            Progress::Done
+        }
+    }
+
     fn after(&mut self, out: &mut Outputs) -> Progress {
         self.paused = self.output.take_paused();
         self.output.flush(out);
@@ -238,7 +268,7 @@ impl<A: Data, B: Data, O: Data, Op: TwoInputOperator<A, B, O>> BatchOperator
         out: &mut Outputs,
     ) -> Result<Progress> {
         self.operator.on_event_timer(time, ctx, &mut self.output)?;
-        Ok(self.after(out))
+        Ok(self.after_timer(out))
     }
 
     fn on_processing_timer(
@@ -249,7 +279,11 @@ impl<A: Data, B: Data, O: Data, Op: TwoInputOperator<A, B, O>> BatchOperator
     ) -> Result<Progress> {
         self.operator
             .on_processing_timer(time, ctx, &mut self.output)?;
-        Ok(self.after(out))
+        Ok(self.after_timer(out))
+    }
+
+    fn after_timers(&mut self, out: &mut Outputs) {
+        self.output.flush(out);
     }
 
     fn finish(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {

@@ -132,6 +132,10 @@ pub trait BatchOperator: Send {
         Ok(Progress::Done)
     }
 
+    /// The last of several timers in a row has fired, for now: emit what was held back for a fuller
+    /// batch. Always called before anything else than another timer is.
+    fn after_timers(&mut self, _out: &mut Outputs) {}
+
     /// The input has nothing more for now: emit what was held back for a fuller batch.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What an operator may ask while it runs: its key, its state, its timers, what time it is.
 
+use crate::config::RuntimeMode;
 use crate::data::Key;
 use crate::error::{Error, Result};
 use crate::metrics::OperatorMetrics;
@@ -24,6 +25,7 @@ pub struct Context {
     info: SubtaskInfo,
     metrics: OperatorMetrics,
     restored: bool,
+    mode: RuntimeMode,
 }
 
 impl Context {
@@ -39,6 +41,7 @@ impl Context {
             info,
             metrics,
             restored: false,
+            mode: RuntimeMode::Streaming,
         }
     }
 
@@ -66,6 +69,16 @@ impl Context {
     /// anew.
     pub fn is_restored(&self) -> bool {
         self.restored
+    }
+
+    /// Whether results are wanted as records arrive or once, when all input is read.
+    pub fn mode(&self) -> RuntimeMode {
+        self.mode
+    }
+
+    /// Sets the mode, before `open`. For runtimes.
+    pub fn set_mode(&mut self, mode: RuntimeMode) {
+        self.mode = mode;
     }
 
     /// The current key.

@@ -221,6 +221,9 @@ macro_rules! forward_to_inner {
             let progress = self.inner.on_processing_timer(time, ctx, out)?;
             Ok(swept(progress, ctx))
         }
+        fn after_timers(&mut self, out: &mut Outputs) {
+            self.inner.after_timers(out);
+        }
         fn finish(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
             self.inner.finish(ctx, out)
         }

@@ -31,10 +31,23 @@ pub(crate) enum Data {
     /// Text or bytes as views.
     Views(Views),
     /// Text or bytes back to back.
-    Packed { offsets: Vec<i32>, bytes: Vec<u8> },
-    Struct { len: usize, fields: Vec<usize> },
-    List { offsets: Vec<i32>, item: usize },
-    Map { offsets: Vec<i32>, key: usize, value: usize },
+    Packed {
+        offsets: Vec<i32>,
+        bytes: Vec<u8>,
+    },
+    Struct {
+        len: usize,
+        fields: Vec<usize>,
+    },
+    List {
+        offsets: Vec<i32>,
+        item: usize,
+    },
+    Map {
+        offsets: Vec<i32>,
+        key: usize,
+        value: usize,
+    },
 }
 
 impl Data {
@@ -49,9 +62,10 @@ impl Data {
             DataType::Float64 => Data::Float64(Vec::new()),
             DataType::Decimal128(_, _) => Data::Decimal(Vec::new()),
             DataType::Utf8View | DataType::BinaryView => Data::Views(Views::default()),
-            DataType::Utf8 | DataType::Binary => {
-                Data::Packed { offsets: vec![0], bytes: Vec::new() }
-            }
+            DataType::Utf8 | DataType::Binary => Data::Packed {
+                offsets: vec![0],
+                bytes: Vec::new(),
+            },
             _ => Data::Int64(Vec::new()),
         }
     }
@@ -68,7 +82,9 @@ impl Validity {
     /// The values from `len` up to `row` are NULL.
     #[cold]
     fn add_nulls(&mut self, len: usize, row: usize) {
-        let bits = self.bits.get_or_insert_with(|| BooleanBufferBuilder::new(row.max(1_024)));
+        let bits = self
+            .bits
+            .get_or_insert_with(|| BooleanBufferBuilder::new(row.max(1_024)));
         bits.append_n(len - bits.len(), true);
         bits.append_n(row - len, false);
     }
@@ -92,7 +108,13 @@ impl Validity {
 impl Column {
     pub(super) fn new(field: FieldRef, path: String, kind: Kind) -> Column {
         let data = Data::leaf(&DataType::Null);
-        Column { field, path, kind, data, valid: Validity::default() }
+        Column {
+            field,
+            path,
+            kind,
+            data,
+            valid: Validity::default(),
+        }
     }
 
     pub fn nullable(&self) -> bool {
@@ -111,9 +133,9 @@ impl Column {
             Data::Float64(values) => values.len(),
             Data::Decimal(values) => values.len(),
             Data::Views(views) => views.len(),
-            Data::Packed { offsets, .. } | Data::List { offsets, .. } | Data::Map { offsets, .. } => {
-                offsets.len() - 1
-            }
+            Data::Packed { offsets, .. }
+            | Data::List { offsets, .. }
+            | Data::Map { offsets, .. } => offsets.len() - 1,
             Data::Struct { len, .. } => *len,
         }
     }
@@ -160,7 +182,9 @@ impl Column {
             Data::Float64(values) => values.resize(row, 0.0),
             Data::Decimal(values) => values.resize(row, 0),
             Data::Views(views) => views.fill(row),
-            Data::Packed { offsets, .. } | Data::List { offsets, .. } | Data::Map { offsets, .. } => {
+            Data::Packed { offsets, .. }
+            | Data::List { offsets, .. }
+            | Data::Map { offsets, .. } => {
                 let end = offsets.last().copied().unwrap_or(0);
                 offsets.resize(row + 1, end);
             }
@@ -171,11 +195,17 @@ impl Column {
     /// The value of `row` of a BIGINT or a timestamp.
     #[inline(always)]
     pub fn put_i64(&mut self, row: usize, value: i64) {
-        let Data::Int64(values) = &mut self.data else { return mismatch() };
+        let Data::Int64(values) = &mut self.data else {
+            return mismatch();
+        };
         if values.len() == row {
             values.push(value);
         } else {
-            self.put_late(row, |data| if let Data::Int64(values) = data { values.push(value) });
+            self.put_late(row, |data| {
+                if let Data::Int64(values) = data {
+                    values.push(value)
+                }
+            });
         }
     }
 
@@ -239,7 +269,10 @@ impl Column {
         let mut fits = true;
         self.put(row, |data| match data {
             Data::Views(views) => fits = views.push(bytes),
-            Data::Packed { offsets, bytes: all } => match i32::try_from(all.len() + bytes.len()) {
+            Data::Packed {
+                offsets,
+                bytes: all,
+            } => match i32::try_from(all.len() + bytes.len()) {
                 Ok(end) => {
                     all.extend_from_slice(bytes);
                     offsets.push(end);
@@ -249,6 +282,17 @@ impl Column {
             _ => mismatch(),
         });
         fits
+    }
+
+    /// As [`put_bytes`](Self::put_bytes), of `input[from..to]`.
+    #[inline(always)]
+    pub fn put_range(&mut self, row: usize, input: &[u8], from: usize, to: usize) -> bool {
+        if let Data::Views(views) = &mut self.data
+            && views.len() == row
+        {
+            return views.push_range(input, from, to);
+        }
+        self.put_bytes(row, input.get(from..to).unwrap_or_default())
     }
 
     /// `row` of a ROW is there; its fields are written by themselves.
@@ -262,7 +306,9 @@ impl Column {
 
     /// `row` of an ARRAY or MAP ends with element `end` (exclusive); false beyond 2^31 elements.
     pub fn put_list(&mut self, row: usize, end: usize) -> bool {
-        let Ok(end) = i32::try_from(end) else { return false };
+        let Ok(end) = i32::try_from(end) else {
+            return false;
+        };
         self.put(row, |data| match data {
             Data::List { offsets, .. } | Data::Map { offsets, .. } => offsets.push(end),
             _ => mismatch(),
@@ -272,7 +318,11 @@ impl Column {
 
     #[inline(always)]
     fn put(&mut self, row: usize, push: impl FnOnce(&mut Data)) {
-        if self.len() == row { push(&mut self.data) } else { self.put_late(row, push) }
+        if self.len() == row {
+            push(&mut self.data)
+        } else {
+            self.put_late(row, push)
+        }
     }
 
     #[cold]

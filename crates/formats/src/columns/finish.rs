@@ -24,7 +24,11 @@ impl Columns {
         let nulls = column.valid.take(len);
         let field = Arc::clone(&column.field);
         // A column that was hardly written in this batch takes no room in advance.
-        let reserve = if nulls.as_ref().is_some_and(|n| n.null_count() > len / 2) { 0 } else { reserve };
+        let reserve = if nulls.as_ref().is_some_and(|n| n.null_count() > len / 2) {
+            0
+        } else {
+            reserve
+        };
         let built = match &mut column.data {
             Data::Struct { len: rows, fields } => {
                 *rows = 0;
@@ -36,7 +40,11 @@ impl Columns {
                 let values = self.take_array(item, last(&offsets))?;
                 take_list(&field, offsets, values, nulls)
             }
-            Data::Map { offsets, key, value } => {
+            Data::Map {
+                offsets,
+                key,
+                value,
+            } => {
                 let (key, value) = (*key, *value);
                 let offsets = std::mem::replace(offsets, vec![0]);
                 let keys = self.take_array(key, last(&offsets))?;
@@ -70,7 +78,9 @@ impl Columns {
 
 #[cold]
 fn wrong(field: &Field, error: ArrowError) -> FormatError {
-    FormatError::internal("a column cannot be built").with_field(field.name()).with_source(error)
+    FormatError::internal("a column cannot be built")
+        .with_field(field.name())
+        .with_source(error)
 }
 
 fn take_list(
@@ -83,7 +93,12 @@ fn take_list(
         return Err(ArrowError::SchemaError("not a list".into()));
     };
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, nulls)?))
+    Ok(Arc::new(ListArray::try_new(
+        Arc::clone(item),
+        offsets,
+        values,
+        nulls,
+    )?))
 }
 
 fn take_map(
@@ -101,7 +116,13 @@ fn take_map(
     };
     let pairs = StructArray::try_new(pair.clone(), vec![keys, values], None)?;
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, pairs, nulls, *sorted)?))
+    Ok(Arc::new(MapArray::try_new(
+        Arc::clone(entries),
+        offsets,
+        pairs,
+        nulls,
+        *sorted,
+    )?))
 }
 
 fn take_leaf(
@@ -210,7 +231,12 @@ fn take_views(
     // SAFETY: `convert::put_text` is the only writer of STRING columns and checks that bytes are
     // UTF-8; NULLs are empty. The crate's stress test feeds random bytes and checks each string.
     let array = unsafe { array.to_string_view_unchecked() };
-    debug_assert!(array.iter().flatten().all(|text| std::str::from_utf8(text.as_bytes()).is_ok()));
+    debug_assert!(
+        array
+            .iter()
+            .flatten()
+            .all(|text| std::str::from_utf8(text.as_bytes()).is_ok())
+    );
     debug_assert_eq!(array.data_type(), data_type);
     Ok(Arc::new(array))
 }

@@ -50,7 +50,12 @@ impl Columns {
     /// Empty columns for `schema`, with room for a batch of `batch_rows`.
     pub fn new(schema: SchemaRef, batch_rows: usize) -> Result<Self, FormatError> {
         let reserve = batch_rows.min(RESERVE_ROWS_MAX);
-        let mut columns = Columns { list: Vec::new(), roots: Vec::new(), schema, reserve };
+        let mut columns = Columns {
+            list: Vec::new(),
+            roots: Vec::new(),
+            schema,
+            reserve,
+        };
         for field in Arc::clone(&columns.schema).fields() {
             let root = columns.add(field, field.name().clone())?;
             columns.roots.push(root);
@@ -61,7 +66,8 @@ impl Columns {
     fn add(&mut self, field: &FieldRef, path: String) -> Result<usize, FormatError> {
         let kind = Kind::of(field).map_err(|error| error.with_field(path.as_str()))?;
         let id = self.list.len();
-        self.list.push(Column::new(Arc::clone(field), path.clone(), kind));
+        self.list
+            .push(Column::new(Arc::clone(field), path.clone(), kind));
         let data = match field.data_type() {
             DataType::Struct(fields) => {
                 let fields = fields
@@ -70,9 +76,10 @@ impl Columns {
                     .collect::<Result<Vec<_>, _>>()?;
                 Data::Struct { len: 0, fields }
             }
-            DataType::List(item) => {
-                Data::List { offsets: vec![0], item: self.add(item, format!("{path}[]"))? }
-            }
+            DataType::List(item) => Data::List {
+                offsets: vec![0],
+                item: self.add(item, format!("{path}[]"))?,
+            },
             DataType::Map(entries, _) => {
                 let DataType::Struct(pair) = entries.data_type() else {
                     return Err(FormatError::user("a MAP without entries").with_field(path));
@@ -82,7 +89,11 @@ impl Columns {
                 };
                 let key = self.add(key, format!("{path}[key]"))?;
                 let value = self.add(value, format!("{path}[value]"))?;
-                Data::Map { offsets: vec![0], key, value }
+                Data::Map {
+                    offsets: vec![0],
+                    key,
+                    value,
+                }
             }
             leaf => Data::leaf(leaf),
         };
@@ -100,7 +111,9 @@ impl Columns {
 
     /// Forgets what `id`, and every column inside it, holds of `row` and later rows.
     pub fn truncate(&mut self, id: usize, row: usize) {
-        let Some(column) = self.list.get_mut(id) else { return };
+        let Some(column) = self.list.get_mut(id) else {
+            return;
+        };
         if column.len() <= row {
             return;
         }
@@ -115,7 +128,11 @@ impl Columns {
                 let (item, items) = (*item, last(offsets));
                 self.truncate(item, items);
             }
-            Data::Map { offsets, key, value } => {
+            Data::Map {
+                offsets,
+                key,
+                value,
+            } => {
                 let (key, value, items) = (*key, *value, last(offsets));
                 self.truncate(key, items);
                 self.truncate(value, items);
@@ -136,7 +153,9 @@ impl Columns {
 
     /// Forgets what `id`, ended or not, holds of `row` and later rows.
     pub fn forget_in(&mut self, id: usize, row: usize) {
-        let Some(column) = self.list.get_mut(id) else { return };
+        let Some(column) = self.list.get_mut(id) else {
+            return;
+        };
         column.truncate(row);
         match &column.data {
             Data::Struct { fields, .. } => {
@@ -148,7 +167,11 @@ impl Columns {
                 let (item, items) = (*item, last(offsets));
                 self.forget_in(item, items);
             }
-            Data::Map { offsets, key, value } => {
+            Data::Map {
+                offsets,
+                key,
+                value,
+            } => {
                 let (key, value, items) = (*key, *value, last(offsets));
                 self.forget_in(key, items);
                 self.forget_in(value, items);
@@ -160,7 +183,9 @@ impl Columns {
     /// The first of `ids` that is declared NOT NULL and has no value in `row`.
     pub fn missing(&self, ids: &[usize], row: usize) -> Option<usize> {
         let misses = |id: &usize| {
-            self.list.get(*id).is_some_and(|column| !column.nullable() && column.len() <= row)
+            self.list
+                .get(*id)
+                .is_some_and(|column| !column.nullable() && column.len() <= row)
         };
         ids.iter().copied().find(misses)
     }
@@ -168,8 +193,15 @@ impl Columns {
     /// What an error says of a value that is none of column `id`'s type.
     #[cold]
     pub fn not_a(&self, id: usize, text: &[u8]) -> String {
-        let name = self.list.get(id).map(|column| a_sql_name(column.field.data_type()));
-        format!("{} is not {}", crate::types::quoted(text), name.unwrap_or_default())
+        let name = self
+            .list
+            .get(id)
+            .map(|column| a_sql_name(column.field.data_type()));
+        format!(
+            "{} is not {}",
+            crate::types::quoted(text),
+            name.unwrap_or_default()
+        )
     }
 
     /// The dotted name of column `id`.
@@ -186,8 +218,9 @@ impl Columns {
             .map(|root| self.take_array(root, rows))
             .collect::<Result<Vec<ArrayRef>, FormatError>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(|error| FormatError::internal("columns do not fit their schema").with_source(error))
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options).map_err(
+            |error| FormatError::internal("columns do not fit their schema").with_source(error),
+        )
     }
 }
 

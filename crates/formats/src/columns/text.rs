@@ -39,6 +39,26 @@ impl Views {
         self.views.reserve_exact(rows);
     }
 
+    /// Appends the value `input[from..to]`; false if the batch cannot hold it.
+    ///
+    /// As [`push`](Self::push), but a short value is loaded with what is behind it, which is then
+    /// masked away: no branch depends on its length.
+    #[inline(always)]
+    pub fn push_range(&mut self, input: &[u8], from: usize, to: usize) -> bool {
+        let Some(bytes) = input.get(from..to) else {
+            return false;
+        };
+        if bytes.len() <= INLINE_BYTES_MAX
+            && let Some(chunk) = input.get(from..).and_then(|rest| rest.first_chunk::<16>())
+        {
+            let mask = (1u128 << (8 * bytes.len())) - 1;
+            let word = u128::from_le_bytes(*chunk) & mask;
+            self.views.push(word << 32 | bytes.len() as u128);
+            return true;
+        }
+        self.push(bytes)
+    }
+
     /// Appends a value; false if the batch cannot hold it.
     #[inline(always)]
     pub fn push(&mut self, bytes: &[u8]) -> bool {
@@ -57,7 +77,8 @@ impl Views {
         };
         // A block and the number of blocks are far below 2^32: see `grow`.
         let place = (offset as u128) << 96 | (self.full.len() as u128) << 64;
-        self.views.push(place | u128::from(prefix) << 32 | bytes.len() as u128);
+        self.views
+            .push(place | u128::from(prefix) << 32 | bytes.len() as u128);
         true
     }
 
@@ -69,7 +90,8 @@ impl Views {
             return false;
         }
         if self.block.capacity() == 0 {
-            self.block.reserve_exact(self.last_bytes.clamp(4_096, BLOCK_BYTES_MAX).max(more));
+            self.block
+                .reserve_exact(self.last_bytes.clamp(4_096, BLOCK_BYTES_MAX).max(more));
         } else if self.block.len() + more > BLOCK_BYTES_MAX {
             let room = BLOCK_BYTES_MAX.max(more);
             let block = std::mem::replace(&mut self.block, Vec::with_capacity(room));
@@ -117,14 +139,18 @@ impl Views {
 fn inline_view(bytes: &[u8]) -> u128 {
     // Two overlapping words instead of a copy of unknown length: no call, no loop.
     let len = bytes.len();
-    let word = if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+    let word = if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+    {
         let tail = u128::from(u64::from_le_bytes(*tail)) << (8 * (len - 8));
         u128::from(u64::from_le_bytes(*head)) | tail
     } else if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         let tail = u128::from(u32::from_le_bytes(*tail)) << (8 * (len - 4));
         u128::from(u32::from_le_bytes(*head)) | tail
     } else {
-        bytes.iter().rev().fold(0, |word, byte| word << 8 | u128::from(*byte))
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u128::from(*byte))
     };
     word << 32 | len as u128
 }
@@ -154,8 +180,11 @@ mod tests {
             }
             let keep = keep.min(values.len());
             views.truncate(keep);
+            let all = values[keep..].concat();
+            let mut from = 0;
             for value in &values[keep..] {
-                prop_assert!(views.push(value));
+                prop_assert!(views.push_range(&all, from, from + value.len()));
+                from += value.len();
             }
             let array = checked(&mut views);
             prop_assert!(array.iter().map(|v| v.expect("no null")).eq(values.iter().map(Vec::as_slice)));

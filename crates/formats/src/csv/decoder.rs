@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 
 use super::field::{self, Meaning, Stop, Syntax};
+use super::slot::{FirstLine, Op, Slot};
 use super::{CsvOptions, header};
 use crate::columns::Columns;
 use crate::convert::{self, Bad, Rules};
@@ -18,38 +19,6 @@ use crate::scan;
 use crate::time::{self, Standard};
 use crate::types::Kind;
 use crate::{Decoder, Origin, number};
-
-/// How a field is tried first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Op {
-    /// Nobody wants it.
-    Skip,
-    I64,
-    Integer,
-    Text,
-    Stamp,
-    /// By the whole grammar at once.
-    General,
-}
-
-/// A field of the file.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    op: Op,
-    /// Its column; of no meaning for `Skip`.
-    id: usize,
-}
-
-/// What the first line of a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FirstLine {
-    /// A record, or already passed.
-    Data,
-    Header,
-    Ignored,
-    /// A header that this split does not hold and nobody has shown yet.
-    Elsewhere,
-}
 
 pub(super) struct CsvDecoder {
     options: CsvOptions,
@@ -87,7 +56,12 @@ impl CsvDecoder {
         });
         let columns = Columns::new(projected, batch_rows)?;
         let mut required = columns.roots.clone();
-        required.retain(|id| columns.list.get(*id).is_some_and(|column| !column.nullable()));
+        required.retain(|id| {
+            columns
+                .list
+                .get(*id)
+                .is_some_and(|column| !column.nullable())
+        });
         let mut decoder = CsvDecoder {
             syntax: Syntax::of(&options),
             meaning: Meaning {
@@ -112,7 +86,7 @@ impl CsvDecoder {
         };
         let in_order: Vec<_> = (0..decoder.schema.fields().len()).map(Some).collect();
         decoder.set_slots(&in_order);
-        decoder.set_first_line(true);
+        decoder.first_line = FirstLine::of(&decoder.options, true);
         Ok(decoder)
     }
 
@@ -121,36 +95,24 @@ impl CsvDecoder {
         let slots = columns.iter().map(|column| {
             let place = column.and_then(|column| *self.wanted.get(column)?);
             match place.and_then(|place| self.columns.roots.get(place).copied()) {
-                Some(id) => Slot { op: self.op_of(id), id },
-                None => Slot { op: Op::Skip, id: usize::MAX },
+                Some(id) => Slot {
+                    op: self.op_of(id),
+                    id,
+                },
+                None => Slot {
+                    op: Op::Skip,
+                    id: usize::MAX,
+                },
             }
         });
         self.slots = slots.collect();
     }
 
     fn op_of(&self, id: usize) -> Op {
-        let plain = self.syntax.escape.is_none() && !self.syntax.trim;
-        let numeric_null = self.meaning.null_literal.as_deref().is_some_and(|literal| {
-            literal.iter().any(|byte| byte.is_ascii_digit())
-        });
-        let quote_is_digit = self.syntax.quote.is_some_and(|quote| quote.is_ascii_digit());
-        match self.columns.list.get(id).map(|column| column.kind) {
-            Some(Kind::Text) if plain && !self.meaning.empty_string_as_null => Op::Text,
-            _ if !plain || numeric_null || quote_is_digit => Op::General,
-            Some(Kind::Integer(64)) => Op::I64,
-            Some(Kind::Integer(_)) => Op::Integer,
-            Some(Kind::Timestamp { .. }) => Op::Stamp,
-            _ => Op::General,
+        match self.columns.list.get(id) {
+            Some(column) => Op::of(column.kind, &self.options),
+            None => Op::General,
         }
-    }
-
-    fn set_first_line(&mut self, at_start: bool) {
-        self.first_line = match (self.options.header, self.options.ignore_first_line, at_start) {
-            (true, _, true) => FirstLine::Header,
-            (true, _, false) => FirstLine::Elsewhere,
-            (false, true, true) => FirstLine::Ignored,
-            _ => FirstLine::Data,
-        };
     }
 
     /// Reads the header at `at`; where the first record begins, or `None` if it may go on.
@@ -161,7 +123,8 @@ impl CsvDecoder {
         end: bool,
     ) -> Result<Option<usize>, FormatError> {
         let place_fault = |fault, this: &Self| {
-            this.place.error(fault, bytes.get(at..).unwrap_or_default(), &this.columns)
+            this.place
+                .error(fault, bytes.get(at..).unwrap_or_default(), &this.columns)
         };
         let rest = bytes.get(at..).unwrap_or_default();
         let names = header::names(rest, 0, end, self.syntax);
@@ -295,22 +258,27 @@ impl CsvDecoder {
                 self.columns.at(id).put_integer(row, value).then_some(stop)
             }
             Op::Text => {
-                let quoted = bytes.get(at).copied() == self.syntax.quote && self.syntax.quote.is_some();
+                let quoted =
+                    bytes.get(at).copied() == self.syntax.quote && self.syntax.quote.is_some();
                 if quoted {
                     return None;
                 }
                 let run = scan::csv_field(bytes, at, delimiter);
                 let (to, stop) = field::close(bytes, at, run.end, delimiter, end)?;
-                let text = bytes.get(at..to)?;
-                if self.meaning.null_literal.is_some() && self.meaning.is_null(text, Kind::Text) {
+                if self.meaning.null_literal.is_some()
+                    && self.meaning.is_null(bytes.get(at..to)?, Kind::Text)
+                {
                     return Some(stop);
                 }
-                convert::put_text(self.columns.at(id), row, text, run.ascii).ok()?;
+                let run = scan::Run { end: to, ..run };
+                convert::put_run(self.columns.at(id), row, bytes, at, run).ok()?;
                 Some(stop)
             }
             Op::Stamp => {
                 let column = self.columns.at(id);
-                let Kind::Timestamp { unit, zoned } = column.kind else { return None };
+                let Kind::Timestamp { unit, zoned } = column.kind else {
+                    return None;
+                };
                 let text = bytes.get(at..)?;
                 let separator = *text.get(10).filter(|byte| matches!(byte, b' ' | b'T'))?;
                 let (stamp, mut len) = time::stamp_prefix(text, separator, &mut self.rules.days)?;
@@ -325,7 +293,8 @@ impl CsvDecoder {
                 Some(stop)
             }
             Op::Skip => {
-                let quoted = bytes.get(at).copied() == self.syntax.quote && self.syntax.quote.is_some();
+                let quoted =
+                    bytes.get(at).copied() == self.syntax.quote && self.syntax.quote.is_some();
                 if quoted || self.syntax.escape.is_some() {
                     return None;
                 }
@@ -357,14 +326,16 @@ impl CsvDecoder {
             Some(range) => bytes.get(range).unwrap_or_default(),
             None => &self.scratch,
         };
-        let put = self.meaning.put(&mut self.columns, id, row, text, &mut self.rules);
+        let put = self
+            .meaning
+            .put(&mut self.columns, id, row, text, &mut self.rules);
         if let Err((inner, bad)) = put {
             let fault = match bad {
                 Bad::Value => Fault::value(at, inner, self.columns.not_a(inner, text)),
                 Bad::Utf8(valid) => Fault::value(at + valid, inner, "a string that is not UTF-8"),
                 Bad::Full => Fault::record(at, "too much text in a batch"),
             };
-            if !self.options.ignore_parse_errors || !fault.value_only {
+            if !self.options.ignore_parse_errors || !fault.value_only() {
                 return Err(fault);
             }
             self.columns.forget_in(id, row);
@@ -410,8 +381,12 @@ impl CsvDecoder {
 
 impl Decoder for CsvDecoder {
     fn decode(&mut self, bytes: &[u8], end: bool) -> Result<usize, FormatError> {
-        let Some(at) = self.place.mark_bytes(bytes, end) else { return Ok(0) };
-        let Some(mut at) = self.pass_first_line(bytes, at, end)? else { return Ok(at) };
+        let Some(at) = self.place.mark_bytes(bytes, end) else {
+            return Ok(0);
+        };
+        let Some(mut at) = self.pass_first_line(bytes, at, end)? else {
+            return Ok(at);
+        };
         while self.rows < self.batch_rows && at < bytes.len() {
             if let Some(next) = self.no_record(bytes, at, end) {
                 self.place.line += 1;
@@ -435,10 +410,12 @@ impl Decoder for CsvDecoder {
                     self.columns.forget(self.rows);
                     if !self.options.ignore_parse_errors {
                         let record = bytes.get(at..).unwrap_or_default();
-                        let fault = Fault { at: fault.at - at, ..fault };
+                        let fault = fault.moved_back(at);
                         return Err(self.place.error(fault, record, &self.columns));
                     }
-                    let Some(next) = self.resume(bytes, at, end) else { break };
+                    let Some(next) = self.resume(bytes, at, end) else {
+                        break;
+                    };
                     let passed = bytes.get(at..next).unwrap_or_default();
                     self.place.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
                     self.skipped += 1;
@@ -450,7 +427,7 @@ impl Decoder for CsvDecoder {
     }
 
     fn begin(&mut self, origin: Origin) {
-        self.set_first_line(origin.offset == 0);
+        self.first_line = FirstLine::of(&self.options, origin.offset == 0);
         self.place.begin(origin);
     }
 
@@ -467,7 +444,9 @@ impl Decoder for CsvDecoder {
         let read = self.read_header(marked, 0, false);
         self.place.line = line;
         if read?.is_none() {
-            return Err(FormatError::user("the file's first line does not end in the bytes given"));
+            return Err(FormatError::user(
+                "the file's first line does not end in the bytes given",
+            ));
         }
         self.first_line = FirstLine::Data;
         Ok(())

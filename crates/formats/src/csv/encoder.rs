@@ -33,7 +33,10 @@ struct Special {
 impl Special {
     fn of(options: &CsvOptions) -> Special {
         let delimiter = options.delimiter;
-        let (quote, escape) = (options.quote.unwrap_or(delimiter), options.escape.unwrap_or(delimiter));
+        let (quote, escape) = (
+            options.quote.unwrap_or(delimiter),
+            options.escape.unwrap_or(delimiter),
+        );
         let in_values = |byte: u8| byte.is_ascii_alphanumeric() || b" :.+-".contains(&byte);
         Special {
             bytes: [delimiter, quote, escape, b'\n', b'\r'],
@@ -47,7 +50,12 @@ impl CsvEncoder {
         for field in schema.fields() {
             Kind::of(field)?;
         }
-        Ok(CsvEncoder { special: Special::of(&options), options, schema, text: Vec::new() })
+        Ok(CsvEncoder {
+            special: Special::of(&options),
+            options,
+            schema,
+            text: Vec::new(),
+        })
     }
 }
 
@@ -56,7 +64,10 @@ impl Encoder for CsvEncoder {
         if !self.options.header {
             return Ok(());
         }
-        let writer = Writer { options: &self.options, special: self.special };
+        let writer = Writer {
+            options: &self.options,
+            special: self.special,
+        };
         for (place, field) in self.schema.fields().iter().enumerate() {
             if place > 0 {
                 out.push(self.options.delimiter);
@@ -73,7 +84,10 @@ impl Encoder for CsvEncoder {
         let columns = fields
             .map(|(field, array)| Cells::of(field.name(), array))
             .collect::<Result<Vec<_>, FormatError>>()?;
-        let writer = Writer { options: &self.options, special: self.special };
+        let writer = Writer {
+            options: &self.options,
+            special: self.special,
+        };
         for row in 0..batch.num_rows() {
             let start = out.len();
             for (place, column) in columns.iter().enumerate() {
@@ -132,7 +146,10 @@ impl Writer<'_> {
     fn unquoted(&self, cells: &Cells, row: usize, out: &mut Vec<u8>) {
         let elements: Vec<(&Cells, usize)> = match &cells.values {
             Values::Row(fields) => fields.iter().map(|field| (field, row)).collect(),
-            Values::List(_, item) => cells.elements(row).map(|element| (&**item, element)).collect(),
+            Values::List(_, item) => cells
+                .elements(row)
+                .map(|element| (&**item, element))
+                .collect(),
             _ => return cells.write(row, b' ', out),
         };
         for (place, (cells, element)) in elements.into_iter().enumerate() {

@@ -77,7 +77,9 @@ pub(super) fn read(
         }
     }
     match (bytes.get(start), syntax.quote) {
-        (Some(byte), Some(quote)) if *byte == quote => quoted(bytes, start, end, syntax, quote, scratch),
+        (Some(byte), Some(quote)) if *byte == quote => {
+            quoted(bytes, start, end, syntax, quote, scratch)
+        }
         _ if syntax.escape.is_some() => Ok(escaped(bytes, start, end, syntax, scratch)),
         _ => Ok(plain(bytes, start, end, syntax)),
     }
@@ -91,7 +93,11 @@ fn plain(bytes: &[u8], at: usize, end: bool, syntax: Syntax) -> Option<Field> {
             to -= 1;
         }
     }
-    Some(Field { text: Some(at..to), stop, line_feeds: 0 })
+    Some(Field {
+        text: Some(at..to),
+        stop,
+        line_feeds: 0,
+    })
 }
 
 /// The end of the text, without the carriage return of a line end, and what ends it.
@@ -151,7 +157,11 @@ fn escaped(
     while syntax.trim && scratch.len() > keep && matches!(scratch.last(), Some(b' ' | b'\t')) {
         scratch.pop();
     }
-    Some(Field { text: None, stop, line_feeds: 0 })
+    Some(Field {
+        text: None,
+        stop,
+        line_feeds: 0,
+    })
 }
 
 /// What the escape character makes of a letter.
@@ -211,12 +221,19 @@ fn quoted(
         let may_go_on = !end && matches!(bytes.get(after..), Some(b"" | b"\r") | None);
         return match may_go_on {
             true => Ok(None),
-            false => Err(Fault::record(after, "text after the closing quote of a field")),
+            false => Err(Fault::record(
+                after,
+                "text after the closing quote of a field",
+            )),
         };
     };
     let inside = bytes.get(start..close).unwrap_or_default();
     let line_feeds = inside.iter().filter(|byte| **byte == b'\n').count() as u64;
-    Ok(Some(Field { text, stop, line_feeds }))
+    Ok(Some(Field {
+        text,
+        stop,
+        line_feeds,
+    }))
 }
 
 /// How the text of a field becomes a value.
@@ -234,7 +251,9 @@ impl Meaning {
         if text.is_empty() && (kind != Kind::Text || self.empty_string_as_null) {
             return true;
         }
-        self.null_literal.as_ref().is_some_and(|literal| **literal == *text)
+        self.null_literal
+            .as_ref()
+            .is_some_and(|literal| **literal == *text)
     }
 
     /// `text` as the value of `row` of column `id`, which stays behind if it is NULL.
@@ -254,7 +273,9 @@ impl Meaning {
         }
         match kind {
             Kind::Array => {
-                let Data::List { offsets, item } = &columns.at(id).data else { return Ok(()) };
+                let Data::List { offsets, item } = &columns.at(id).data else {
+                    return Ok(());
+                };
                 let (item, mut end) = (*item, offsets.last().map_or(0, |end| *end as usize));
                 for element in self.elements(text) {
                     self.put(columns, item, end, element, rules)?;
@@ -265,7 +286,9 @@ impl Meaning {
                 if fits { Ok(()) } else { Err((id, Bad::Full)) }
             }
             Kind::Row => {
-                let Data::Struct { fields, .. } = &columns.at(id).data else { return Ok(()) };
+                let Data::Struct { fields, .. } = &columns.at(id).data else {
+                    return Ok(());
+                };
                 let fields = fields.clone();
                 let elements: Vec<&[u8]> = self.elements(text).collect();
                 if elements.len() != fields.len() {
@@ -289,7 +312,9 @@ impl Meaning {
         let mut rest = Some(text);
         std::iter::from_fn(move || {
             let text = rest?;
-            let at = text.windows(delimiter.len()).position(|window| *window == *delimiter);
+            let at = text
+                .windows(delimiter.len())
+                .position(|window| *window == *delimiter);
             rest = at.and_then(|at| text.get(at + delimiter.len()..));
             at.map_or(Some(text), |at| text.get(..at))
         })

@@ -17,7 +17,9 @@ pub(super) fn names(
     let mut names = Vec::new();
     let mut at = at;
     loop {
-        let Some(field) = field::read(bytes, at, end, syntax, &mut scratch)? else { return Ok(None) };
+        let Some(field) = field::read(bytes, at, end, syntax, &mut scratch)? else {
+            return Ok(None);
+        };
         let text = match field.text {
             Some(range) => bytes.get(range).unwrap_or_default(),
             None => &scratch,
@@ -50,5 +52,8 @@ pub(super) fn resolve(names: &[String], schema: &Schema) -> Result<Vec<Option<us
             return Err(Fault::record(0, message));
         }
     }
-    Ok(names.iter().map(|name| schema.index_of(name).ok()).collect())
+    Ok(names
+        .iter()
+        .map(|name| schema.index_of(name).ok())
+        .collect())
 }

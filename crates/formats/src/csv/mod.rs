@@ -27,6 +27,7 @@ mod decoder;
 mod encoder;
 mod field;
 mod header;
+mod slot;
 
 use arrow_schema::{DataType, SchemaRef};
 
@@ -91,7 +92,9 @@ impl CsvOptions {
             comments: reader.flag("allow-comments", false)?,
             ignore_parse_errors: reader.flag("ignore-parse-errors", false)?,
             element_delimiter: element_delimiter.as_bytes().to_vec(),
-            null_literal: reader.text("null-literal").map(|text| text.as_bytes().to_vec()),
+            null_literal: reader
+                .text("null-literal")
+                .map(|text| text.as_bytes().to_vec()),
             header: reader.flag("header", false)?,
             ignore_first_line: reader.flag("ignore-first-line", false)?,
             trim_spaces: reader.flag("trim-spaces", false)?,
@@ -113,7 +116,9 @@ impl CsvOptions {
 
 /// An option that is one ASCII character, perhaps written as Java writes it in a literal.
 fn character(reader: &OptionReader<'_>, name: &str) -> Result<Option<u8>, FormatError> {
-    let Some(text) = reader.text(name) else { return Ok(None) };
+    let Some(text) = reader.text(name) else {
+        return Ok(None);
+    };
     let code = match text {
         "\\t" => Some('\t'),
         "\\n" => Some('\n'),
@@ -164,7 +169,9 @@ pub(crate) fn decoder(
     let options = CsvOptions::read(options)?;
     check_types(&schema)?;
     let projected = project(&schema, projection)?;
-    Ok(Box::new(decoder::CsvDecoder::new(options, schema, projected, projection, batch_rows)?))
+    Ok(Box::new(decoder::CsvDecoder::new(
+        options, schema, projected, projection, batch_rows,
+    )?))
 }
 
 pub(crate) fn encoder(

@@ -8,7 +8,8 @@ use arrow_schema::{DataType, SchemaRef};
 
 use super::JsonOptions;
 use super::layout::{Layout, Recorder};
-use super::parser::{Parser, Shapes, Strictness};
+use super::parser::{Parser, Strictness};
+use super::shape::Shapes;
 use super::skip;
 use crate::columns::{Columns, Data};
 use crate::convert::Rules;
@@ -64,7 +65,11 @@ impl Layouts {
         }
         // Where every line has another layout, learning is work for nothing: do it ever less.
         let useless = self.list.get(self.oldest).is_some_and(|old| old.hits < 4);
-        self.patience = if useless { (self.patience * 2).min(PATIENCE_MAX) } else { 1 };
+        self.patience = if useless {
+            (self.patience * 2).min(PATIENCE_MAX)
+        } else {
+            1
+        };
         self.wait = self.patience;
         if let Some(place) = self.list.get_mut(self.oldest) {
             *place = layout;
@@ -82,7 +87,9 @@ impl JsonDecoder {
     ) -> Result<JsonDecoder, FormatError> {
         let columns = Columns::new(schema, batch_rows)?;
         for column in &columns.list {
-            let Data::Map { key, .. } = column.data else { continue };
+            let Data::Map { key, .. } = column.data else {
+                continue;
+            };
             let text = columns.list.get(key).map(|key| key.field.data_type());
             if !matches!(text, Some(DataType::Utf8 | DataType::Utf8View)) {
                 let message = "the keys of a MAP in JSON are STRING and nothing else";
@@ -126,7 +133,9 @@ impl JsonDecoder {
         };
         let before = self.rows;
         while self.rows < self.batch_rows && at < bytes.len() {
-            let Some(next) = self.layouts.read(&mut parser, at, self.rows, end) else { break };
+            let Some(next) = self.layouts.read(&mut parser, at, self.rows, end) else {
+                break;
+            };
             at = next;
             self.rows += 1;
         }
@@ -229,13 +238,17 @@ fn read_by(
 
 impl Decoder for JsonDecoder {
     fn decode(&mut self, bytes: &[u8], end: bool) -> Result<usize, FormatError> {
-        let Some(mut at) = self.place.mark_bytes(bytes, end) else { return Ok(0) };
+        let Some(mut at) = self.place.mark_bytes(bytes, end) else {
+            return Ok(0);
+        };
         while self.rows < self.batch_rows && at < bytes.len() {
             at = self.by_layout(bytes, at, end);
             if self.rows == self.batch_rows {
                 break;
             }
-            let Some((stop, next)) = line(bytes, at, end) else { break };
+            let Some((stop, next)) = line(bytes, at, end) else {
+                break;
+            };
             let text = bytes.get(at..stop).unwrap_or_default();
             if skip::blanks(text, 0) < text.len()
                 && let Err(fault) = self.by_parser(text)

@@ -26,7 +26,10 @@ fn schema() -> SchemaRef {
         field("d", DataType::Float64),
         field("s", DataType::Utf8View),
         field("b", DataType::Boolean),
-        field("ltz", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        field(
+            "ltz",
+            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        ),
         Field::new("must", DataType::Int64, false),
         field("row", DataType::Struct(inner.into())),
         field("list", DataType::List(item)),
@@ -40,7 +43,11 @@ fn new_decoder(options: &FormatOptions, batch_rows: usize) -> JsonDecoder {
 }
 
 /// Everything that can be seen of decoding `text` in chunks that end at `cuts`.
-fn outcome(mut decoder: JsonDecoder, text: &[u8], cuts: &[usize]) -> (Vec<RecordBatch>, String, u64) {
+fn outcome(
+    mut decoder: JsonDecoder,
+    text: &[u8],
+    cuts: &[usize],
+) -> (Vec<RecordBatch>, String, u64) {
     let mut batches = Vec::new();
     let mut at = 0;
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
@@ -68,7 +75,11 @@ fn outcome(mut decoder: JsonDecoder, text: &[u8], cuts: &[usize]) -> (Vec<Record
 }
 
 fn check(options: &FormatOptions, text: &[u8], cuts: &[usize], batch_rows: usize) {
-    let general = outcome(new_decoder(options, batch_rows).without_layouts(), text, &[]);
+    let general = outcome(
+        new_decoder(options, batch_rows).without_layouts(),
+        text,
+        &[],
+    );
     let learned = outcome(new_decoder(options, batch_rows), text, cuts);
     assert_eq!(learned, general, "{}", String::from_utf8_lossy(text));
 }
@@ -109,18 +120,27 @@ fn fitting(place: usize) -> BoxedStrategy<String> {
         2 => (-1e6..1e6f64).prop_map(|d| format!("{d:?}")).boxed(),
         3 => string().boxed(),
         4 => any::<bool>().prop_map(|b| b.to_string()).boxed(),
-        5 => (0..60u32).prop_map(|s| format!("\"2024-03-09 05:58:{s:02}.5Z\"")).boxed(),
-        7 => (any::<i32>(), string()).prop_map(|(id, text)| {
-            format!("{{\"id\":{id},\"text\":{text},\"at\":\"2024-03-09 05:58:30.123\"}}")
-        }).boxed(),
-        8 => prop::collection::vec(0..9, 0..4).prop_map(|v| format!("{v:?}")).boxed(),
-        _ => (-99_999i64..99_999).prop_map(|n| format!("{}.{:02}", n / 100, n.abs() % 100)).boxed(),
+        5 => (0..60u32)
+            .prop_map(|s| format!("\"2024-03-09 05:58:{s:02}.5Z\""))
+            .boxed(),
+        7 => (any::<i32>(), string())
+            .prop_map(|(id, text)| {
+                format!("{{\"id\":{id},\"text\":{text},\"at\":\"2024-03-09 05:58:30.123\"}}")
+            })
+            .boxed(),
+        8 => prop::collection::vec(0..9, 0..4)
+            .prop_map(|v| format!("{v:?}"))
+            .boxed(),
+        _ => (-99_999i64..99_999)
+            .prop_map(|n| format!("{}.{:02}", n / 100, n.abs() % 100))
+            .boxed(),
     };
     prop_oneof![40 => fits, 2 => Just("null".to_owned()), 1 => value()].boxed()
 }
 
-const NAMES: [&str; 12] =
-    ["a", "small", "d", "s", "b", "ltz", "must", "row", "list", "dec", "unknown", "\\u0061"];
+const NAMES: [&str; 12] = [
+    "a", "small", "d", "s", "b", "ltz", "must", "row", "list", "dec", "unknown", "\\u0061",
+];
 
 fn line() -> impl Strategy<Value = String> {
     let values: Vec<_> = (0..NAMES.len()).map(fitting).collect();
@@ -129,19 +149,30 @@ fn line() -> impl Strategy<Value = String> {
         1 => Just(vec![10, 6, 0, 3]),
         1 => prop::collection::vec(0..NAMES.len(), 0..12),
     ];
-    (values, order, prop::sample::select(vec!["", "", " ", "\t"])).prop_map(|(values, order, blank)| {
-        let pairs: Vec<String> =
-            order.iter().map(|i| format!("\"{}\":{blank}{}", NAMES[*i], values[*i])).collect();
-        format!("{{{}}}{blank}", pairs.join(","))
-    })
+    (values, order, prop::sample::select(vec!["", "", " ", "\t"])).prop_map(
+        |(values, order, blank)| {
+            let pairs: Vec<String> = order
+                .iter()
+                .map(|i| format!("\"{}\":{blank}{}", NAMES[*i], values[*i]))
+                .collect();
+            format!("{{{}}}{blank}", pairs.join(","))
+        },
+    )
 }
 
 fn lines() -> impl Strategy<Value = Vec<u8>> {
-    let other = prop_oneof![Just(String::new()), Just("garbage".to_owned()), Just("{}x".to_owned())];
+    let other = prop_oneof![
+        Just(String::new()),
+        Just("garbage".to_owned()),
+        Just("{}x".to_owned())
+    ];
     let line = prop_oneof![30 => line(), 1 => other];
     let ending = prop::sample::select(vec!["\n", "\n", "\n", "\r\n"]);
     (prop::collection::vec((line, ending), 0..24), any::<bool>()).prop_map(|(lines, last)| {
-        let mut text: String = lines.iter().flat_map(|(line, end)| [line.as_str(), *end]).collect();
+        let mut text: String = lines
+            .iter()
+            .flat_map(|(line, end)| [line.as_str(), *end])
+            .collect();
         if !last {
             text.truncate(text.trim_end().len());
         }
@@ -183,9 +214,16 @@ proptest! {
 fn lines_of_one_layout_are_decoded_by_it() {
     let mut decoder = new_decoder(&FormatOptions::new(), 100);
     let line = "{\"a\":1,\"must\":2,\"s\":\"x\",\"row\":{\"id\":7}}\n";
-    let used = decoder.decode(line.repeat(50).as_bytes(), true).expect("lines");
+    let used = decoder
+        .decode(line.repeat(50).as_bytes(), true)
+        .expect("lines");
     assert_eq!(used, line.len() * 50);
-    let hits: Vec<u64> = decoder.layouts.list.iter().map(|layout| layout.hits).collect();
+    let hits: Vec<u64> = decoder
+        .layouts
+        .list
+        .iter()
+        .map(|layout| layout.hits)
+        .collect();
     assert_eq!(hits, [49]);
 }
 
@@ -206,7 +244,9 @@ fn each_kind_of_event_keeps_its_layout() {
 #[test]
 fn a_stream_without_any_order_stops_learning() {
     let mut decoder = new_decoder(&FormatOptions::new(), 100_000);
-    let text: String = (0..5_000).map(|i| format!("{{\"must\":1,\"k{i}\":0}}\n")).collect();
+    let text: String = (0..5_000)
+        .map(|i| format!("{{\"must\":1,\"k{i}\":0}}\n"))
+        .collect();
     decoder.decode(text.as_bytes(), true).expect("lines");
     assert_eq!(decoder.rows(), 5_000);
     assert_eq!(decoder.layouts.patience, PATIENCE_MAX);

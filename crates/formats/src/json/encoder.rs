@@ -40,8 +40,15 @@ impl Encoder for JsonEncoder {
         let columns = fields
             .map(|(field, array)| Column::of(Cells::of(field.name(), array)?))
             .collect::<Result<Vec<_>, FormatError>>()?;
-        let separator = if self.options.standard == Standard::Sql { b' ' } else { b'T' };
-        let writer = Writer { options: &self.options, separator };
+        let separator = if self.options.standard == Standard::Sql {
+            b' '
+        } else {
+            b'T'
+        };
+        let writer = Writer {
+            options: &self.options,
+            separator,
+        };
         for row in 0..batch.num_rows() {
             writer.object(&columns, row, out)?;
             out.push(b'\n');
@@ -73,7 +80,10 @@ impl<'a> Column<'a> {
             }
             _ => Vec::new(),
         };
-        let inner = inner.into_iter().map(Column::of).collect::<Result<_, _>>()?;
+        let inner = inner
+            .into_iter()
+            .map(Column::of)
+            .collect::<Result<_, _>>()?;
         Ok(Column { cells, key, inner })
     }
 }
@@ -123,8 +133,14 @@ impl Writer<'_> {
     #[inline]
     fn not_null(&self, column: &Column, row: usize, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let quoted = match &column.cells.values {
-            Values::Text(values) => return Ok(write_string(values.value(row), out)),
-            Values::TextView(values) => return Ok(write_string(values.value(row), out)),
+            Values::Text(values) => {
+                write_string(values.value(row), out);
+                return Ok(());
+            }
+            Values::TextView(values) => {
+                write_string(values.value(row), out);
+                return Ok(());
+            }
             Values::Row(_) => return self.object(&column.inner, row, out),
             Values::List(..) => return self.array(column, row, out),
             Values::Map(..) => return self.map(column, row, out),
@@ -145,7 +161,9 @@ impl Writer<'_> {
     }
 
     fn array(&self, column: &Column, row: usize, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let [item] = &column.inner[..] else { return Ok(()) };
+        let [item] = &column.inner[..] else {
+            return Ok(());
+        };
         out.push(b'[');
         for (place, element) in column.cells.elements(row).enumerate() {
             if place > 0 {
@@ -158,7 +176,9 @@ impl Writer<'_> {
     }
 
     fn map(&self, column: &Column, row: usize, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let [keys, values] = &column.inner[..] else { return Ok(()) };
+        let [keys, values] = &column.inner[..] else {
+            return Ok(());
+        };
         out.push(b'{');
         let mut first = true;
         for element in column.cells.elements(row) {
@@ -208,7 +228,9 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
     loop {
         let run = scan::json_string(bytes, at);
         out.extend_from_slice(bytes.get(at..run.end).unwrap_or_default());
-        let Some(&byte) = bytes.get(run.end) else { break };
+        let Some(&byte) = bytes.get(run.end) else {
+            break;
+        };
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),

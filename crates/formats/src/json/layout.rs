@@ -44,6 +44,10 @@ pub(super) enum Op {
     Any,
     /// Not at all, but its end is found.
     Skip,
+    /// As `Skip`, of what was a string and will mostly be one again.
+    SkipText,
+    /// As `Skip`, of what was an integer and will mostly be one again.
+    SkipInteger,
     /// There is no value: the line ends.
     End,
 }
@@ -59,6 +63,20 @@ impl Op {
             Kind::Timestamp { .. } if standard == Standard::Iso => Op::Stamp(b'T'),
             _ => Op::Any,
         }
+    }
+
+    /// The quickest way over a value that begins with `first`.
+    pub fn to_skip(first: Option<&u8>) -> Op {
+        match first {
+            Some(b'"') => Op::SkipText,
+            Some(b'-' | b'0'..=b'9') => Op::SkipInteger,
+            _ => Op::Skip,
+        }
+    }
+
+    /// True if the value is for a column.
+    fn is_wanted(self) -> bool {
+        !matches!(self, Op::Skip | Op::SkipText | Op::SkipInteger | Op::End)
     }
 }
 
@@ -121,7 +139,7 @@ impl Recorder {
             return;
         }
         // The second value of a key would overwrite the first: the general parser does that.
-        self.poisoned |= op != Op::Skip && self.steps.iter().any(|step| step.3 == id);
+        self.poisoned |= op.is_wanted() && self.steps.iter().any(|step| step.3 == id);
         self.steps.push((start, end, op, id));
     }
 
@@ -157,11 +175,21 @@ impl Recorder {
         if !self.on || self.poisoned {
             return None;
         }
-        let mut layout =
-            Layout { steps: vec![], pieces: vec![], text: vec![], rows: self.rows.clone(), hits: 0 };
+        let mut layout = Layout {
+            steps: vec![],
+            pieces: vec![],
+            text: vec![],
+            rows: self.rows.clone(),
+            hits: 0,
+        };
         let mut from = 0;
         for &(start, end, op, id) in &self.steps {
-            layout.add(line.get(from..start)?, op, id, op != Op::Skip && nullable(id))?;
+            layout.add(
+                line.get(from..start)?,
+                op,
+                id,
+                op.is_wanted() && nullable(id),
+            )?;
             from = end;
         }
         layout.add(line.get(from..)?, Op::End, usize::MAX, false)?;
@@ -178,13 +206,29 @@ impl Layout {
         }
         for chunk in literal.chunks(16) {
             let word = |byte: fn(u8) -> u8| {
-                chunk.iter().rev().fold(0u128, |word, b| word << 8 | u128::from(byte(*b)))
+                chunk
+                    .iter()
+                    .rev()
+                    .fold(0u128, |word, b| word << 8 | u128::from(byte(*b)))
             };
-            self.pieces.push(Piece { pattern: word(|byte| byte), mask: word(|_| 0xff) });
+            self.pieces.push(Piece {
+                pattern: word(|byte| byte),
+                mask: word(|_| 0xff),
+            });
         }
-        let (from, to) = (u32::try_from(from).ok()?, u32::try_from(self.text.len()).ok()?);
+        let (from, to) = (
+            u32::try_from(from).ok()?,
+            u32::try_from(self.text.len()).ok()?,
+        );
         let pieces = u32::try_from(self.pieces.len()).ok()?;
-        self.steps.push(Step { op, nullable, id, from, to, pieces });
+        self.steps.push(Step {
+            op,
+            nullable,
+            id,
+            from,
+            to,
+            pieces,
+        });
         Some(())
     }
 
@@ -208,7 +252,10 @@ impl Layout {
     #[cold]
     fn literal_at_the_end(&self, step: &Step, bytes: &[u8], at: usize) -> Option<usize> {
         let literal = self.text.get(step.from as usize..step.to as usize)?;
-        bytes.get(at..)?.starts_with(literal).then_some(at + literal.len())
+        bytes
+            .get(at..)?
+            .starts_with(literal)
+            .then_some(at + literal.len())
     }
 }
 
@@ -242,7 +289,7 @@ impl Parser<'_> {
     /// Forgets the values of the first `steps` steps.
     fn undo(&mut self, layout: &Layout, steps: usize, row: usize) {
         for step in layout.steps.iter().take(steps) {
-            if !matches!(step.op, Op::Skip | Op::End) {
+            if step.op.is_wanted() {
                 self.columns.forget_in(step.id, row);
             }
         }
@@ -265,13 +312,41 @@ impl Parser<'_> {
                 let Some((value, end)) = json_integer(self.bytes, self.at) else {
                     return self.step_null(step);
                 };
-                self.columns.at(step.id).put_integer(row, value).then_some(end)
+                self.columns
+                    .at(step.id)
+                    .put_integer(row, value)
+                    .then_some(end)
             }
             Op::Double => self.step_double(step, row),
             Op::Any => self.step_any(step, row),
-            Op::Skip => skip::value(self.bytes, self.at, skip::DEPTH_MAX).ok(),
+            Op::SkipText => self.skip_text(),
+            Op::SkipInteger => match json_integer(self.bytes, self.at) {
+                Some((_, end)) if !matches!(self.bytes.get(end), Some(b'.' | b'e' | b'E')) => {
+                    Some(end)
+                }
+                _ => self.skip_any(),
+            },
+            Op::Skip => self.skip_any(),
             Op::End => Some(self.at),
         }
+    }
+
+    #[inline(always)]
+    fn skip_text(&self) -> Option<usize> {
+        if self.peek() != Some(b'"') {
+            return self.skip_any();
+        }
+        let end = scan::json_string(self.bytes, self.at + 1).end;
+        if *self.bytes.get(end)? == b'"' {
+            Some(end + 1)
+        } else {
+            self.skip_any()
+        }
+    }
+
+    #[inline(never)]
+    fn skip_any(&self) -> Option<usize> {
+        skip::value(self.bytes, self.at, skip::DEPTH_MAX).ok()
     }
 
     #[cold]
@@ -289,8 +364,8 @@ impl Parser<'_> {
         if *self.bytes.get(run.end)? != b'"' {
             return self.step_any(step, row);
         }
-        let text = self.bytes.get(self.at + 1..run.end)?;
-        convert::put_text(self.columns.at(step.id), row, text, run.ascii).ok()?;
+        let from = self.at + 1;
+        convert::put_run(self.columns.at(step.id), row, self.bytes, from, run).ok()?;
         Some(run.end + 1)
     }
 
@@ -301,7 +376,9 @@ impl Parser<'_> {
         }
         let text = self.bytes.get(self.at + 1..)?;
         let column = self.columns.at(step.id);
-        let Kind::Timestamp { unit, zoned } = column.kind else { return None };
+        let Kind::Timestamp { unit, zoned } = column.kind else {
+            return None;
+        };
         let (stamp, mut end) = time::stamp_prefix(text, separator, &mut self.rules.days)?;
         if zoned {
             if *text.get(end)? != b'Z' {

@@ -18,6 +18,7 @@ mod decoder;
 mod encoder;
 mod layout;
 mod parser;
+mod shape;
 mod skip;
 
 use arrow_schema::SchemaRef;
@@ -82,12 +83,19 @@ impl JsonOptions {
             "FAIL" => NullKeys::Fail,
             "DROP" => NullKeys::Drop,
             "LITERAL" => NullKeys::Literal(literal.to_owned()),
-            _ => return Err(reader.wrong("map-null-key.mode", mode, "`FAIL`, `DROP` or `LITERAL`")),
+            _ => {
+                return Err(reader.wrong("map-null-key.mode", mode, "`FAIL`, `DROP` or `LITERAL`"));
+            }
         };
         reader.flag("encode.decimal-as-plain-number", false)?;
         reader.flag("decode.json-parser.enabled", true)?;
         let ignore_null_fields = reader.flag("encode.ignore-null-fields", false)?;
-        Ok(JsonOptions { strictness, standard, null_keys, ignore_null_fields })
+        Ok(JsonOptions {
+            strictness,
+            standard,
+            null_keys,
+            ignore_null_fields,
+        })
     }
 }
 
@@ -99,7 +107,9 @@ pub(crate) fn decoder(
 ) -> Result<Box<dyn Decoder>, FormatError> {
     let options = JsonOptions::read(options)?;
     let schema = project(&schema, projection)?;
-    Ok(Box::new(decoder::JsonDecoder::new(options, schema, batch_rows)?))
+    Ok(Box::new(decoder::JsonDecoder::new(
+        options, schema, batch_rows,
+    )?))
 }
 
 pub(crate) fn encoder(

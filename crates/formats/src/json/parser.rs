@@ -7,6 +7,7 @@
 //! Of a key that occurs twice the last value counts.
 
 use super::layout::{Op, Recorder};
+use super::shape::{Shape, Shapes};
 use super::skip;
 use crate::columns::{Columns, Data};
 use crate::convert::{self, Bad, Rules};
@@ -14,59 +15,6 @@ use crate::error::Fault;
 use crate::number;
 use crate::scan;
 use crate::types::Kind;
-
-/// What the parser knows of an object: which column each key is for.
-#[derive(Debug, Default)]
-pub(super) struct Shape {
-    /// Keys and columns in the order of the schema.
-    fields: Vec<(Box<[u8]>, usize)>,
-    /// Places in `fields`, by key.
-    sorted: Vec<usize>,
-    /// Columns that must not be NULL.
-    required: Vec<usize>,
-}
-
-impl Shape {
-    fn of(columns: &Columns, ids: &[usize]) -> Shape {
-        let mut shape = Shape::default();
-        for &id in ids {
-            if let Some(column) = columns.list.get(id) {
-                shape.fields.push((column.field.name().as_bytes().into(), id));
-                shape.required.extend((!column.nullable()).then_some(id));
-            }
-        }
-        shape.sorted = (0..shape.fields.len()).collect();
-        shape.sorted.sort_by_key(|place| &shape.fields[*place].0);
-        shape
-    }
-
-    /// The place of `key`; it is mostly at `guess`.
-    #[inline]
-    fn find(&self, key: &[u8], guess: usize) -> Option<usize> {
-        if self.fields.get(guess).is_some_and(|(name, _)| **name == *key) {
-            return Some(guess);
-        }
-        let found = self.sorted.binary_search_by(|place| self.fields[*place].0.as_ref().cmp(key));
-        found.ok().map(|at| self.sorted[at])
-    }
-}
-
-/// The shapes of the record and of each ROW column.
-#[derive(Debug)]
-pub(super) struct Shapes {
-    record: Shape,
-    by_column: Vec<Shape>,
-}
-
-impl Shapes {
-    pub fn of(columns: &Columns) -> Shapes {
-        let by_column = columns.list.iter().map(|column| match &column.data {
-            Data::Struct { fields, .. } => Shape::of(columns, fields),
-            _ => Shape::default(),
-        });
-        Shapes { by_column: by_column.collect(), record: Shape::of(columns, &columns.roots) }
-    }
-}
 
 /// What to do about missing fields and wrong values.
 #[derive(Clone, Copy, Debug, Default)]
@@ -148,9 +96,12 @@ impl Parser<'_> {
                 self.blanks();
             }
         }
-        if let Some((_, id)) = seen.iter().position(|seen| !seen).and_then(|at| shape.fields.get(at)) {
-            let fault = Fault::value(start, *id, "the field is missing");
-            return Err(Fault { value_only: false, ..fault });
+        if let Some((_, id)) = seen
+            .iter()
+            .position(|seen| !seen)
+            .and_then(|at| shape.fields.get(at))
+        {
+            return Err(Fault::absent(start, *id, "the field is missing"));
         }
         match self.columns.missing(&shape.required, row) {
             Some(id) => Err(Fault::null(start, id)),
@@ -188,7 +139,8 @@ impl Parser<'_> {
     /// learned ones is faster than finding its end.
     fn record_unknown(&mut self, start: usize, end: usize) {
         if self.bytes.get(start) != Some(&b'{') {
-            return self.recorder.step(start, end, Op::Skip, usize::MAX);
+            let op = Op::to_skip(self.bytes.get(start));
+            return self.recorder.step(start, end, op, usize::MAX);
         }
         let mut at = skip::blanks(self.bytes, start + 1);
         // The object has just been read without a fault, so each step here finds what it expects.
@@ -197,10 +149,15 @@ impl Parser<'_> {
             else {
                 return;
             };
-            let Ok(after) = skip::value(self.bytes, value, skip::DEPTH_MAX) else { return };
+            let Ok(after) = skip::value(self.bytes, value, skip::DEPTH_MAX) else {
+                return;
+            };
             self.record_unknown(value, after);
             at = skip::blanks(self.bytes, after);
-            at = skip::blanks(self.bytes, at + usize::from(self.bytes.get(at) == Some(&b',')));
+            at = skip::blanks(
+                self.bytes,
+                at + usize::from(self.bytes.get(at) == Some(&b',')),
+            );
         }
     }
 
@@ -212,7 +169,7 @@ impl Parser<'_> {
         }
         let start = self.at;
         match self.value_of_kind(id, row) {
-            Err(fault) if fault.value_only && self.strictness.ignore_parse_errors => {
+            Err(fault) if fault.value_only() && self.strictness.ignore_parse_errors => {
                 self.recorder.poison();
                 self.columns.forget_in(id, row);
                 self.at = skip::value(self.bytes, start, skip::DEPTH_MAX)?;
@@ -264,7 +221,9 @@ impl Parser<'_> {
         if self.peek() != Some(b'{') {
             return Err(self.wrong(id, self.at));
         }
-        let Some(shape) = shapes.by_column.get(id) else { return Ok(()) };
+        let Some(shape) = shapes.by_column.get(id) else {
+            return Ok(());
+        };
         self.deeper()?;
         self.object(shape, row)?;
         self.depth += 1;
@@ -284,7 +243,9 @@ impl Parser<'_> {
     }
 
     fn array(&mut self, id: usize, row: usize) -> Result<(), Fault> {
-        let Data::List { offsets, item } = &self.columns.at(id).data else { return Ok(()) };
+        let Data::List { offsets, item } = &self.columns.at(id).data else {
+            return Ok(());
+        };
         let (item, mut end) = (*item, offsets.last().map_or(0, |end| *end as usize));
         if self.peek() != Some(b'[') {
             return Err(self.wrong(id, self.at));
@@ -330,7 +291,14 @@ impl Parser<'_> {
     }
 
     fn map(&mut self, id: usize, row: usize) -> Result<(), Fault> {
-        let Data::Map { offsets, key, value } = &self.columns.at(id).data else { return Ok(()) };
+        let Data::Map {
+            offsets,
+            key,
+            value,
+        } = &self.columns.at(id).data
+        else {
+            return Ok(());
+        };
         let (key, value) = (*key, *value);
         let mut end = offsets.last().map_or(0, |end| *end as usize);
         if self.peek() != Some(b'{') {
@@ -424,7 +392,9 @@ impl Parser<'_> {
         {
             // As in Flink, a number with a fraction or an exponent loses its fraction.
             let whole = number::parse_f64(token).map(f64::trunc);
-            let whole = whole.filter(|value| value.abs() < 9.2e18).map(|value| value as i64);
+            let whole = whole
+                .filter(|value| value.abs() < 9.2e18)
+                .map(|value| value as i64);
             return match whole.map(|whole| self.columns.at(id).put_integer(row, whole)) {
                 Some(true) => Ok(()),
                 _ => Err(self.bad(id, start, Bad::Value, token)),

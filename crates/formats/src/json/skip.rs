@@ -34,7 +34,9 @@ pub(super) fn value(bytes: &[u8], at: usize, depth: usize) -> Result<usize, Faul
 pub(super) fn word(bytes: &[u8], at: usize) -> Result<usize, Fault> {
     for word in [&b"null"[..], b"true", b"false"] {
         let end = at + word.len();
-        let ends = !bytes.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let ends = !bytes
+            .get(end)
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
         if bytes.get(at..end) == Some(word) && ends {
             return Ok(end);
         }
@@ -109,7 +111,11 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Result<usize, Fault> {
         }
         end
     };
-    let first = if bytes.get(at) == Some(&b'-') { at + 1 } else { at };
+    let first = if bytes.get(at) == Some(&b'-') {
+        at + 1
+    } else {
+        at
+    };
     let mut end = digits(first);
     if end == first || (end > first + 1 && bytes.get(first) == Some(&b'0')) {
         return Err(unexpected(bytes, at, "a number"));

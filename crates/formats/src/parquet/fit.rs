@@ -23,7 +23,9 @@ pub(super) fn fit(array: &ArrayRef, field: &Field, path: &str) -> Result<ArrayRe
     let wrong = |error: ArrowError| {
         let (from, to) = (sql_name(array.data_type()), sql_name(field.data_type()));
         let message = format!("a value of the file's {from} is no {to}: {error}");
-        FormatError::corrupt(message).with_field(path).with_source(error)
+        FormatError::corrupt(message)
+            .with_field(path)
+            .with_source(error)
     };
     match (array.data_type(), field.data_type()) {
         (DataType::Struct(_), DataType::Struct(fields)) => {
@@ -31,7 +33,8 @@ pub(super) fn fit(array: &ArrayRef, field: &Field, path: &str) -> Result<ArrayRe
             let columns = fields.iter().map(|inner| {
                 let names = rows.column_names();
                 let column = rows.column_by_name(inner.name());
-                let column = column.ok_or_else(|| missing(inner.name(), &names).with_field(path))?;
+                let column =
+                    column.ok_or_else(|| missing(inner.name(), &names).with_field(path))?;
                 // A field of a NULL row is NULL whatever it is declared.
                 let inner = Field::clone(inner).with_nullable(true);
                 fit(column, &inner, &format!("{path}.{}", inner.name()))
@@ -50,7 +53,10 @@ pub(super) fn fit(array: &ArrayRef, field: &Field, path: &str) -> Result<ArrayRe
             Ok(Arc::new(built.map_err(wrong)?))
         }
         (_, to) => {
-            let options = CastOptions { safe: false, ..CastOptions::default() };
+            let options = CastOptions {
+                safe: false,
+                ..CastOptions::default()
+            };
             cast_with_options(array, to, &options).map_err(wrong)
         }
     }

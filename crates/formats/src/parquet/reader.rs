@@ -42,14 +42,21 @@ pub fn row_groups(path: &Path) -> Result<Vec<RowGroup>, FormatError> {
     let name: Arc<str> = path.to_string_lossy().into();
     let builder = open(path, &name)?;
     // Sizes of a readable file are not negative.
-    let groups = builder.metadata().row_groups().iter().map(|group| RowGroup {
-        rows: u64::try_from(group.num_rows()).unwrap_or(0),
-        bytes: u64::try_from(group.compressed_size()).unwrap_or(0),
-    });
+    let groups = builder
+        .metadata()
+        .row_groups()
+        .iter()
+        .map(|group| RowGroup {
+            rows: u64::try_from(group.num_rows()).unwrap_or(0),
+            bytes: u64::try_from(group.compressed_size()).unwrap_or(0),
+        });
     Ok(groups.collect())
 }
 
-fn open(path: &Path, name: &Arc<str>) -> Result<ParquetRecordBatchReaderBuilder<File>, FormatError> {
+fn open(
+    path: &Path,
+    name: &Arc<str>,
+) -> Result<ParquetRecordBatchReaderBuilder<File>, FormatError> {
     let file = File::open(path).map_err(|error| {
         FormatError::new(FormatErrorKind::Retryable, "the file cannot be opened")
             .with_file(Arc::clone(name))
@@ -100,8 +107,12 @@ impl ParquetReader {
         let mut roots = Vec::new();
         for field in schema.fields() {
             let Ok(root) = builder.schema().index_of(field.name()) else {
-                let names: Vec<&str> =
-                    builder.schema().fields().iter().map(|other| other.name().as_str()).collect();
+                let names: Vec<&str> = builder
+                    .schema()
+                    .fields()
+                    .iter()
+                    .map(|other| other.name().as_str())
+                    .collect();
                 return Err(fit::missing(field.name(), &names).with_file(file));
             };
             roots.push(root);
@@ -118,7 +129,12 @@ impl ParquetReader {
             .with_offset(skip)
             .build()
             .map_err(|error| broken(&file, error))?;
-        Ok(ParquetReader { reader, schema, file, position: scope.skip_rows })
+        Ok(ParquetReader {
+            reader,
+            schema,
+            file,
+            position: scope.skip_rows,
+        })
     }
 
     /// The schema of the batches.
@@ -157,6 +173,9 @@ impl Iterator for ParquetReader {
             }
         };
         self.position += batch.num_rows() as u64;
-        Some(self.fit(&batch).map_err(|error| error.with_file(Arc::clone(&self.file))))
+        Some(
+            self.fit(&batch)
+                .map_err(|error| error.with_file(Arc::clone(&self.file))),
+        )
     }
 }

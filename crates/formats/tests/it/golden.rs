@@ -35,7 +35,11 @@ fn json_is_written_as_it_was_read() {
 
 #[test]
 fn csv_is_written_as_it_was_read() {
-    again("csv", "csv.null-literal=NA", &CSV.replace("1;,1;q", "1;NA,1;q"));
+    again(
+        "csv",
+        "csv.null-literal=NA",
+        &CSV.replace("1;,1;q", "1;NA,1;q"),
+    );
 }
 
 #[test]
@@ -46,6 +50,9 @@ fn null_fields_can_be_left_out() {
     let (batch, _) = decode_in_chunks("json", &with, &columns, None, text.as_bytes(), 99).unwrap();
     assert_eq!(rows(&batch), "1|NULL\nNULL|{x: 1, y: NULL}\nNULL|NULL");
     let mut out = Vec::new();
-    encoder("json", &with, columns).unwrap().encode(&batch, &mut out).unwrap();
+    encoder("json", &with, columns)
+        .unwrap()
+        .encode(&batch, &mut out)
+        .unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), text);
 }

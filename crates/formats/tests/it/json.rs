@@ -7,14 +7,21 @@ use crate::support::{decode_in_chunks, options, rows, schema, show};
 
 #[test]
 fn keys_are_found_in_any_order_and_unknown_ones_are_passed_over() {
-    let text = "{\"b\":\"x\",\"zz\":{\"a\":[1,{\"a\":2}]},\"a\":1}\n{\"a\":2}\n\n  \n{\"b\":null,\"a\":3}";
-    assert_eq!(show("json", "", "a BIGINT, b STRING", text), "1|x\n2|NULL\n3|NULL");
+    let text =
+        "{\"b\":\"x\",\"zz\":{\"a\":[1,{\"a\":2}]},\"a\":1}\n{\"a\":2}\n\n  \n{\"b\":null,\"a\":3}";
+    assert_eq!(
+        show("json", "", "a BIGINT, b STRING", text),
+        "1|x\n2|NULL\n3|NULL"
+    );
 }
 
 #[test]
 fn of_a_key_that_comes_twice_the_last_value_counts() {
     let text = "{\"a\":1,\"a\":2,\"r\":{\"x\":1},\"r\":{\"y\":\"q\"}}\n{\"a\":1,\"a\":null}\n{\"a\":null,\"a\":7}";
-    assert_eq!(show("json", "", "a BIGINT, r ROW", text), "2|{x: NULL, y: q}\nNULL|NULL\n7|NULL");
+    assert_eq!(
+        show("json", "", "a BIGINT, r ROW", text),
+        "2|{x: NULL, y: q}\nNULL|NULL\n7|NULL"
+    );
 }
 
 #[test]
@@ -29,14 +36,21 @@ fn strings_hold_escapes_surrogates_and_text_of_other_values() {
 
 #[test]
 fn numbers_may_be_strings_and_integers_lose_their_fraction() {
-    let text = "{\"i\":\" 12 \",\"d\":\"NaN\"}\n{\"i\":1.9,\"d\":1e3}\n{\"i\":-2e2,\"d\":\"-Infinity\"}";
-    assert_eq!(show("json", "", "i INT, d DOUBLE", text), "12|NaN\n1|1000.0\n-200|-inf");
+    let text =
+        "{\"i\":\" 12 \",\"d\":\"NaN\"}\n{\"i\":1.9,\"d\":1e3}\n{\"i\":-2e2,\"d\":\"-Infinity\"}";
+    assert_eq!(
+        show("json", "", "i INT, d DOUBLE", text),
+        "12|NaN\n1|1000.0\n-200|-inf"
+    );
 }
 
 #[test]
 fn a_decimal_beyond_its_precision_is_null() {
     let text = "{\"d\":12345678.9}\n{\"d\":123456789}\n{\"d\":\"0.005\"}\n{\"d\":-1e-1}";
-    assert_eq!(show("json", "", "d DECIMAL", text), "12345678.90\nNULL\n0.01\n-0.10");
+    assert_eq!(
+        show("json", "", "d DECIMAL", text),
+        "12345678.90\nNULL\n0.01\n-0.10"
+    );
 }
 
 #[test]
@@ -64,7 +78,10 @@ fn timestamps_follow_the_chosen_standard() {
     assert!(show("json", "", columns, iso).contains("is not a TIMESTAMP(3)"));
     let offset = "{\"t\":null,\"z\":\"2024-03-09T07:58:30+02:00\"}";
     let with_offset = "json.timestamp-format.standard=ISO-8601-WITH-OFFSET";
-    assert_eq!(show("json", with_offset, columns, offset), "NULL|2024-03-09T05:58:30Z");
+    assert_eq!(
+        show("json", with_offset, columns, offset),
+        "NULL|2024-03-09T05:58:30Z"
+    );
 }
 
 #[test]
@@ -87,10 +104,18 @@ fn an_error_names_file_line_column_and_field() {
         "file:2:1: field `a`: NULL in a column declared NOT NULL"
     );
     assert_eq!(
-        show("json", "json.fail-on-missing-field=true", "a INT, b INT", "{\"a\":1}"),
+        show(
+            "json",
+            "json.fail-on-missing-field=true",
+            "a INT, b INT",
+            "{\"a\":1}"
+        ),
         "file:1:1: field `b`: the field is missing"
     );
-    assert_eq!(show("json", "", "a INT", "[1]"), "file:1:1: not JSON: an object expected, but found `[`");
+    assert_eq!(
+        show("json", "", "a INT", "[1]"),
+        "file:1:1: not JSON: an object expected, but found `[`"
+    );
     assert_eq!(
         show("json", "json.timestamp-format.standart=SQL", "a INT", ""),
         "unknown option `json.timestamp-format.standart`; did you mean `json.timestamp-format.standard`?"
@@ -102,7 +127,10 @@ fn bytes_that_are_not_utf8_are_found_with_their_place() {
     let text = b"{\"s\":\"fine\"}\n{\"s\":\"0123456789abcdef\xff\"}\n";
     let columns = schema("s STRING");
     let error = decode_in_chunks("json", &options(""), &columns, None, text, 1 << 20).unwrap_err();
-    assert_eq!(error.to_string(), "file:2:23: field `s`: a string that is not UTF-8");
+    assert_eq!(
+        error.to_string(),
+        "file:2:23: field `s`: a string that is not UTF-8"
+    );
 }
 
 #[test]
@@ -150,23 +178,33 @@ fn a_projection_has_its_columns_in_its_order() {
 #[test]
 fn too_deep_nesting_is_an_error_and_no_overflow() {
     let text = format!("{{\"z\":{}", "[".repeat(100_000));
-    assert_eq!(show("json", "", "a INT", &text), "file:1:262: values lie too deep");
+    assert_eq!(
+        show("json", "", "a INT", &text),
+        "file:1:262: values lie too deep"
+    );
 }
 
 fn document() -> impl Strategy<Value = String> {
     let text = prop_oneof![
-        "[ -!#-\\[\\]-~é😀]{0,20}", Just("\\n\\u00e9\\\"".to_owned()), Just("\\ud83d\\ude00".to_owned())
+        "[ -!#-\\[\\]-~é😀]{0,20}",
+        Just("\\n\\u00e9\\\"".to_owned()),
+        Just("\\ud83d\\ude00".to_owned())
     ];
     let leaf = prop_oneof![
         any::<i64>().prop_map(|n| n.to_string()),
         (-1e9..1e9f64).prop_map(|d| format!("{d:?}")),
         text.prop_map(|t| format!("\"{t}\"")),
-        prop::sample::select(vec!["null", "true", "false", "1e3", "-0", "0.5", "01", "+1", ".5", "1.", "nan"])
-            .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "null", "true", "false", "1e3", "-0", "0.5", "01", "+1", ".5", "1.", "nan"
+        ])
+        .prop_map(str::to_owned),
     ];
     leaf.prop_recursive(3, 20, 4, |inner| {
         let object = prop::collection::vec(("[a-d]", inner.clone()), 0..4).prop_map(|pairs| {
-            let pairs: Vec<String> = pairs.iter().map(|(k, v)| format!("\"{k}\" : {v}")).collect();
+            let pairs: Vec<String> = pairs
+                .iter()
+                .map(|(k, v)| format!("\"{k}\" : {v}"))
+                .collect();
             format!("{{{}}}", pairs.join(", "))
         });
         let array = prop::collection::vec(inner, 0..4).prop_map(|v| format!("[{}]", v.join(" ,")));

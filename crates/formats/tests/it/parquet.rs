@@ -19,8 +19,15 @@ impl Drop for Temporary {
 
 fn written(name: &str, with: &str, columns: &str, lines: &str) -> (Temporary, RecordBatch) {
     let columns = schema(columns);
-    let (batch, _) =
-        decode_in_chunks("json", &options(""), &columns, None, lines.as_bytes(), 1 << 20).unwrap();
+    let (batch, _) = decode_in_chunks(
+        "json",
+        &options(""),
+        &columns,
+        None,
+        lines.as_bytes(),
+        1 << 20,
+    )
+    .unwrap();
     let name = format!("thalweg-formats-{}-{name}.parquet", std::process::id());
     let path = std::env::temp_dir().join(name);
     let file = File::create(&path).unwrap();
@@ -34,13 +41,21 @@ fn written(name: &str, with: &str, columns: &str, lines: &str) -> (Temporary, Re
 }
 
 fn read(path: &Temporary, columns: &str, projection: Option<&[usize]>, scope: ReadScope) -> String {
-    let reader =
-        ParquetReader::open(&path.0, &options(""), &schema(columns), projection, 2, &scope);
+    let reader = ParquetReader::open(
+        &path.0,
+        &options(""),
+        &schema(columns),
+        projection,
+        2,
+        &scope,
+    );
     let result = reader.and_then(|reader| reader.collect::<Result<Vec<_>, _>>());
     match result {
         Ok(batches) if batches.is_empty() => String::new(),
         Ok(batches) => rows(&concat_batches(&batches[0].schema(), &batches).unwrap()),
-        Err(error) => error.to_string().replace(&*path.0.to_string_lossy(), "file"),
+        Err(error) => error
+            .to_string()
+            .replace(&*path.0.to_string_lossy(), "file"),
     }
 }
 
@@ -54,7 +69,10 @@ fn what_is_written_is_read_back_in_every_compression() {
     for compression in ["SNAPPY", "ZSTD", "GZIP", "LZ4_RAW", "UNCOMPRESSED"] {
         let with = format!("parquet.compression={compression}");
         let (path, batch) = written(compression, &with, COLUMNS, LINES);
-        assert_eq!(read(&path, COLUMNS, None, ReadScope::default()), rows(&batch));
+        assert_eq!(
+            read(&path, COLUMNS, None, ReadScope::default()),
+            rows(&batch)
+        );
     }
 }
 
@@ -62,12 +80,24 @@ fn what_is_written_is_read_back_in_every_compression() {
 fn columns_are_found_by_name_and_cast_to_their_declared_type() {
     let (path, _) = written("cast", "", COLUMNS, LINES);
     let all = ReadScope::default;
-    assert_eq!(read(&path, "s VARCHAR, a BIGINT", None, all()), "one|1\nNULL|NULL\nlonger than twelve bytes|300");
-    assert_eq!(read(&path, "s STRING, a DOUBLE", Some(&[1]), all()), "1.0\nNULL\n300.0");
+    assert_eq!(
+        read(&path, "s VARCHAR, a BIGINT", None, all()),
+        "one|1\nNULL|NULL\nlonger than twelve bytes|300"
+    );
+    assert_eq!(
+        read(&path, "s STRING, a DOUBLE", Some(&[1]), all()),
+        "1.0\nNULL\n300.0"
+    );
     assert_eq!(read(&path, "s STRING, a INT", Some(&[]), all()), "\n\n");
-    assert_eq!(read(&path, "b INT", None, all()), "file: the file has no column `b`; its nearest is `a`");
+    assert_eq!(
+        read(&path, "b INT", None, all()),
+        "file: the file has no column `b`; its nearest is `a`"
+    );
     let narrow = read(&path, "a TINYINT", None, all());
-    assert!(narrow.starts_with("file: field `a`: a value of the file's INT is no TINYINT"), "{narrow}");
+    assert!(
+        narrow.starts_with("file: field `a`: a value of the file's INT is no TINYINT"),
+        "{narrow}"
+    );
     let null = read(&path, "a INT NOT NULL", None, all());
     assert_eq!(null, "file: field `a`: NULL in a column declared NOT NULL");
 }
@@ -79,8 +109,14 @@ fn a_reader_goes_on_where_another_stopped() {
     let mut first =
         ParquetReader::open(&path.0, &options(""), &schema(COLUMNS), None, 2, &all).unwrap();
     let head = first.next().unwrap().unwrap();
-    let scope = ReadScope { skip_rows: first.position(), ..all };
-    assert_eq!(format!("{}\n{}", rows(&head), read(&path, COLUMNS, None, scope)), rows(&batch));
+    let scope = ReadScope {
+        skip_rows: first.position(),
+        ..all
+    };
+    assert_eq!(
+        format!("{}\n{}", rows(&head), read(&path, COLUMNS, None, scope)),
+        rows(&batch)
+    );
 }
 
 #[test]
@@ -90,7 +126,10 @@ fn row_groups_are_read_one_by_one() {
     assert_eq!(groups.iter().map(|group| group.rows).sum::<u64>(), 3);
     assert!(groups.len() > 1, "{groups:?}");
     let read = (0..groups.len()).map(|group| {
-        let scope = ReadScope { row_groups: Some(group..group + 1), skip_rows: 0 };
+        let scope = ReadScope {
+            row_groups: Some(group..group + 1),
+            skip_rows: 0,
+        };
         read(&path, COLUMNS, None, scope)
     });
     assert_eq!(read.collect::<Vec<_>>().join("\n"), rows(&batch));
@@ -99,8 +138,15 @@ fn row_groups_are_read_one_by_one() {
 #[test]
 fn wrong_files_and_options_are_named() {
     let missing = Temporary(PathBuf::from("/nowhere/x.parquet"));
-    assert_eq!(read(&missing, "a INT", None, ReadScope::default()), "file: the file cannot be opened");
-    let writer = ParquetWriter::new(Vec::new(), &options("parquet.compresion=ZSTD"), schema("a INT"));
+    assert_eq!(
+        read(&missing, "a INT", None, ReadScope::default()),
+        "file: the file cannot be opened"
+    );
+    let writer = ParquetWriter::new(
+        Vec::new(),
+        &options("parquet.compresion=ZSTD"),
+        schema("a INT"),
+    );
     assert_eq!(
         writer.err().unwrap().to_string(),
         "unknown option `parquet.compresion`; did you mean `parquet.compression`?"

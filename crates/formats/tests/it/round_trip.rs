@@ -9,15 +9,24 @@ use crate::support::{decode_in_chunks, options, schema};
 /// JSON is the simplest way to any batch; that it is read rightly, other tests say.
 fn batch(columns: &str, lines: &[String]) -> RecordBatch {
     let text = lines.join("\n");
-    let (batch, skipped) =
-        decode_in_chunks("json", &options(""), &schema(columns), None, text.as_bytes(), 1 << 20).unwrap();
+    let (batch, skipped) = decode_in_chunks(
+        "json",
+        &options(""),
+        &schema(columns),
+        None,
+        text.as_bytes(),
+        1 << 20,
+    )
+    .unwrap();
     assert_eq!(skipped, 0);
     batch
 }
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
-        "[a-z]{1,4}", "[ -~]{1,40}", "(é|😀|\"|,|\n|\r|\\\\|\t|\u{1}|#| ){1,6}",
+        "[a-z]{1,4}",
+        "[ -~]{1,40}",
+        "(é|😀|\"|,|\n|\r|\\\\|\t|\u{1}|#| ){1,6}",
     ]
     .prop_map(|text| sonic_rs::to_string(&text).unwrap())
 }
@@ -55,8 +64,13 @@ const SCALARS: &str = "b BOOLEAN, i TINYINT, n BIGINT, f FLOAT, d DOUBLE, dec DE
 
 fn nested() -> impl Strategy<Value = String> {
     let row = || {
-        or_null((or_null((0..9i64).prop_map(|v| v.to_string())), or_null(text()))
-            .prop_map(|(x, y)| format!("{{\"x\":{x},\"y\":{y}}}")))
+        or_null(
+            (
+                or_null((0..9i64).prop_map(|v| v.to_string())),
+                or_null(text()),
+            )
+                .prop_map(|(x, y)| format!("{{\"x\":{x},\"y\":{y}}}")),
+        )
     };
     let list = |item: BoxedStrategy<String>| {
         or_null(prop::collection::vec(item, 0..4).prop_map(|v| format!("[{}]", v.join(","))))
@@ -72,9 +86,19 @@ fn nested() -> impl Strategy<Value = String> {
             format!("{{{}}}", pairs.join(","))
         }))
     };
-    (row(), list(row()), list(number()), map(number()), map(list(number()))).prop_map(|v| {
-        format!("\"r\":{},\"rs\":{},\"l\":{},\"m\":{},\"ms\":{}", v.0, v.1, v.2, v.3, v.4)
-    })
+    (
+        row(),
+        list(row()),
+        list(number()),
+        map(number()),
+        map(list(number())),
+    )
+        .prop_map(|v| {
+            format!(
+                "\"r\":{},\"rs\":{},\"l\":{},\"m\":{},\"ms\":{}",
+                v.0, v.1, v.2, v.3, v.4
+            )
+        })
 }
 
 fn check(format: &str, with: &str, batch: &RecordBatch, chunk: usize) -> Result<(), TestCaseError> {
@@ -119,10 +143,16 @@ proptest! {
 
 #[test]
 fn the_same_input_gives_the_same_bytes() {
-    let batch = batch("m MAP, s STRING", &["{\"m\":{\"b\":1,\"a\":2},\"s\":\"x\"}".to_owned()]);
+    let batch = batch(
+        "m MAP, s STRING",
+        &["{\"m\":{\"b\":1,\"a\":2},\"s\":\"x\"}".to_owned()],
+    );
     let write = || {
         let mut out = Vec::new();
-        encoder("json", &options(""), batch.schema()).unwrap().encode(&batch, &mut out).unwrap();
+        encoder("json", &options(""), batch.schema())
+            .unwrap()
+            .encode(&batch, &mut out)
+            .unwrap();
         out
     };
     assert_eq!(write(), write());

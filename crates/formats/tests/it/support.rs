@@ -9,14 +9,22 @@ use thalweg_formats::{FormatError, FormatOptions, Origin, decoder};
 
 /// A schema from lines like `id BIGINT NOT NULL, name STRING`.
 pub fn schema(text: &str) -> SchemaRef {
-    let fields: Vec<Field> = text.split(", ").filter(|text| !text.is_empty()).map(field).collect();
+    let fields: Vec<Field> = text
+        .split(", ")
+        .filter(|text| !text.is_empty())
+        .map(field)
+        .collect();
     Arc::new(Schema::new(fields))
 }
 
 fn field(text: &str) -> Field {
     let (name, rest) = text.split_once(' ').expect("a name and a type");
     let nullable = !rest.ends_with(" NOT NULL");
-    Field::new(name, data_type(rest.trim_end_matches(" NOT NULL")), nullable)
+    Field::new(
+        name,
+        data_type(rest.trim_end_matches(" NOT NULL")),
+        nullable,
+    )
 }
 
 fn data_type(name: &str) -> DataType {
@@ -51,7 +59,10 @@ fn list(item: DataType) -> DataType {
 }
 
 fn row() -> DataType {
-    let fields = vec![Field::new("x", DataType::Int64, true), Field::new("y", DataType::Utf8View, true)];
+    let fields = vec![
+        Field::new("x", DataType::Int64, true),
+        Field::new("y", DataType::Utf8View, true),
+    ];
     DataType::Struct(fields.into())
 }
 
@@ -81,7 +92,11 @@ pub fn decode_in_chunks(
     chunk: usize,
 ) -> Result<(RecordBatch, u64), FormatError> {
     let mut decoder = decoder(format, options, Arc::clone(schema), projection, 1 << 20)?;
-    decoder.begin(Origin { file: "file".into(), line: 1, offset: 0 });
+    decoder.begin(Origin {
+        file: "file".into(),
+        line: 1,
+        offset: 0,
+    });
     let (mut at, mut to) = (0, 0);
     while to < text.len() {
         to = (to + chunk).min(text.len());
@@ -96,7 +111,14 @@ pub fn decode_in_chunks(
 
 /// Decodes a whole file and shows its rows, columns apart by `|`.
 pub fn show(format: &str, with: &str, columns: &str, text: &str) -> String {
-    match decode_in_chunks(format, &options(with), &schema(columns), None, text.as_bytes(), usize::MAX / 2) {
+    match decode_in_chunks(
+        format,
+        &options(with),
+        &schema(columns),
+        None,
+        text.as_bytes(),
+        usize::MAX / 2,
+    ) {
         Ok((batch, _)) => rows(&batch),
         Err(error) => error.to_string(),
     }
@@ -110,6 +132,15 @@ pub fn rows(batch: &RecordBatch) -> String {
         .iter()
         .map(|column| ArrayFormatter::try_new(column.as_ref(), &display).unwrap())
         .collect();
-    let row = |row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("|");
-    (0..batch.num_rows()).map(row).collect::<Vec<_>>().join("\n")
+    let row = |row| {
+        columns
+            .iter()
+            .map(|c| c.value(row).to_string())
+            .collect::<Vec<_>>()
+            .join("|")
+    };
+    (0..batch.num_rows())
+        .map(row)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

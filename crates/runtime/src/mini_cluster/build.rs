@@ -208,6 +208,7 @@ fn build_stage(
         }
     };
     let mut ctx = Context::new(states, info, metrics);
+    ctx.set_mode(config.mode);
     if let Some(snapshot) = snapshot {
         ctx.restore(snapshot).map_err(in_operator)?;
     }

@@ -47,6 +47,8 @@ pub struct ResultPartition {
     waiting: Vec<VecDeque<StreamElement>>,
     batch_rows: usize,
     whole_batches: bool,
+    // Whether an element left since the last look.
+    sent: bool,
 }
 
 impl ResultPartition {
@@ -71,6 +73,7 @@ impl ResultPartition {
             waiting: (0..channels).map(|_| VecDeque::new()).collect(),
             batch_rows,
             whole_batches,
+            sent: false,
         }
     }
 
@@ -84,9 +87,16 @@ impl ResultPartition {
                     ready = false;
                     break;
                 }
+                self.sent = true;
             }
         }
         ready
+    }
+
+    /// Whether an element has left since the last call: a sender that is otherwise blocked has
+    /// moved when it has.
+    pub fn take_sent(&mut self) -> bool {
+        std::mem::take(&mut self.sent)
     }
 
     /// Emits a batch.

@@ -240,18 +240,22 @@ impl Stage {
                     self.doing = Doing::Watermark(watermark);
                 }
             }
-            Control::Status(status) => self.forward_status(status),
+            Control::Status(status) => self.forward_status(status)?,
             Control::Barrier(barrier) => self.pass_barrier(barrier, listener)?,
             Control::EndOfInput => self.finish()?,
         }
         Ok(())
     }
 
-    fn forward_status(&mut self, status: WatermarkStatus) {
+    fn forward_status(&mut self, status: WatermarkStatus) -> Result<()> {
+        if let StageBody::Sink(sink) = &mut self.body {
+            sink.write_status(status, &mut self.ctx)?;
+        }
         if !self.generates_watermarks {
             self.emitted
                 .push_back(Emission::Control(Control::Status(status)));
         }
+        Ok(())
     }
 
     fn pass_barrier(&mut self, barrier: Barrier, listener: &SharedListener) -> Result<()> {
@@ -293,22 +297,35 @@ impl Stage {
     }
 
     fn fire_event_timers(&mut self, watermark: Watermark) -> Result<()> {
-        let StageBody::Operator(operator) = &mut self.body else {
-            self.reach(watermark);
-            return Ok(());
-        };
-        for _ in 0..TIMERS_PER_CALL_MAX {
-            if self.out.is_full() {
-                return Ok(());
-            }
-            let Some(time) = self.ctx.pop_event_timer() else {
+        let operator = match &mut self.body {
+            StageBody::Operator(operator) => operator,
+            StageBody::Sink(sink) => {
+                sink.write_watermark(watermark, &mut self.ctx)?;
                 self.reach(watermark);
                 return Ok(());
+            }
+            StageBody::Source(_) => {
+                self.reach(watermark);
+                return Ok(());
+            }
+        };
+        let mut reached = false;
+        for _ in 0..TIMERS_PER_CALL_MAX {
+            if self.out.is_full() {
+                break;
+            }
+            let Some(time) = self.ctx.pop_event_timer() else {
+                reached = true;
+                break;
             };
             if operator.on_event_timer(time, &mut self.ctx, &mut self.out)? == Progress::Pending {
                 self.pending = true;
-                return Ok(());
+                break;
             }
+        }
+        operator.after_timers(&mut self.out);
+        if reached {
+            self.reach(watermark);
         }
         Ok(())
     }
@@ -332,6 +349,7 @@ impl Stage {
                 break;
             }
         }
+        operator.after_timers(&mut self.out);
         Ok(())
     }
 

@@ -117,8 +117,18 @@ impl Subtask {
     /// # Errors
     /// What an operator fails with, with the chain's name.
     pub fn step(&mut self, now: ProcessingTime) -> Result<Step> {
-        self.try_step(now)
-            .map_err(|error| error.context(format!("task `{}`", self.name)))
+        let step = self
+            .try_step(now)
+            .map_err(|error| error.context(format!("task `{}`", self.name)))?;
+        let mut sent = false;
+        for partition in &mut self.partitions {
+            sent |= partition.take_sent();
+        }
+        // An element that waited for room may be all that moved, and all its receiver needs.
+        Ok(match step {
+            Step::Idle { .. } if sent => Step::Worked,
+            step => step,
+        })
     }
 
     fn try_step(&mut self, now: ProcessingTime) -> Result<Step> {

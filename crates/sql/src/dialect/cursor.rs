@@ -237,7 +237,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn expression(&mut self) -> SqlResult<(Expr, String)> {
         let from = self.index_of_next();
         let mut expr = self.run(|parser| parser.parse_expr())?;
-        postpass::expression(&mut expr)?;
+        postpass::expression(&mut expr).map_err(|error| self.source.place(error, from))?;
         Ok((expr, self.source.slice(from, self.index_of_next())))
     }
 
@@ -249,7 +249,7 @@ impl<'a> Cursor<'a> {
             return Err(self.expected("a query"));
         }
         let mut query = self.run(|parser| parser.parse_query())?;
-        postpass::query(&mut query)?;
+        postpass::query(&mut query).map_err(|error| self.source.place(error, from))?;
         Ok((query, self.source.slice(from, self.index_of_next())))
     }
 
@@ -298,6 +298,14 @@ impl<'a> Source<'a> {
                 (start.line, start.column) == (position.line, position.column)
             })
             .unwrap_or(self.lexemes.len())
+    }
+
+    /// `error` at token `index`, unless its place is known.
+    fn place(&self, error: SqlError, index: usize) -> SqlError {
+        match self.lexemes.get(index) {
+            Some(lexeme) => error.at_span(lexeme.token.span),
+            None => error.at(self.end, 1),
+        }
     }
 
     /// The text from token `from` up to token `to`.

@@ -113,6 +113,14 @@ impl Dialect for FlinkDialect {
         keywords::is_reserved(keyword)
     }
 
+    /// A colon separates key and value in `JSON_OBJECT`; it is no operator.
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Parsed<u8>> {
+        match parser.peek_token_ref().token {
+            Token::Colon => Some(Ok(self.prec_unknown())),
+            _ => None,
+        }
+    }
+
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Parsed<Expr>> {
         prefix(parser)
     }

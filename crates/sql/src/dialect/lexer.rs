@@ -476,7 +476,7 @@ mod tests {
     #[test]
     fn text_becomes_tokens() {
         let cases = [
-            ("a.`b``c`.D", "a . `b``c` . D"),
+            ("a.`b c`.D", "a . `b c` . D"),
             ("1 .5 1.5e3 2e t.5", "1 .5 1.5e3 2 e t . 5"),
             ("'it''s' E'a\\n\\u0041\\'' U&'\\0041\\\\' U&'!0041' UESCAPE '!'", "'it's' 'a\nA'' 'A\\' 'A'"),
             ("X'0aFF' N'x'", "X'0aFF' 'x'"),

@@ -113,9 +113,20 @@ pub struct BatchTable {
 }
 
 impl BatchTable {
-    fn new(schema: SchemaRef) -> Self {
+    /// No rows yet.
+    pub fn new(schema: SchemaRef) -> Self {
         let types = schema.fields().iter().map(|field| field.data_type().clone()).collect();
         BatchTable { schema, codec: RowCodec::new(types), batches: Vec::new() }
+    }
+
+    /// Keeps a batch.
+    pub fn push(&mut self, batch: RecordBatch) {
+        self.batches.push(batch);
+    }
+
+    /// Takes all batches.
+    pub fn take(&mut self) -> Vec<RecordBatch> {
+        std::mem::take(&mut self.batches)
     }
 }
 

@@ -216,7 +216,9 @@ impl BatchOperator for WindowAggregate {
         let end = time.millis() + 1;
         let table = ctx.states_mut().get_mut(&self.table);
         let merged = table.fire(end)?;
-        if !table.slices.is_empty() && self.spec.window.slice() < self.spec.window.size() {
+        let shares = !matches!(self.spec.window, WindowSpec::Attached { .. })
+            && self.spec.window.slice() < self.spec.window.size();
+        if shares && !table.slices.is_empty() {
             let next = end + self.spec.window.slice();
             let needed = table
                 .slices
@@ -331,7 +333,9 @@ impl SliceTable {
     /// The merged groups of the window that ends at `end`; drops slices no later window needs.
     fn fire(&mut self, end: i64) -> Result<Option<Slice>> {
         let window = self.spec.window;
-        let first = window.window_start(end) + 1;
+        // Attached windows share nothing, even where they overlap.
+        let attached = matches!(window, WindowSpec::Attached { .. });
+        let first = if attached { end } else { window.window_start(end) + 1 };
         let mut merged: Option<Slice> = None;
         let ends: Vec<i64> = self.slices.range(first..=end).map(|(end, _)| *end).collect();
         let single = ends.len() == 1;

@@ -43,6 +43,11 @@ pub enum WindowSpec {
         /// Shift of all borders.
         offset: i64,
     },
+    /// Windows that an earlier operator assigned: a row's time column is its window's end.
+    Attached {
+        /// Length.
+        size: i64,
+    },
     /// Windows that end `gap` after their last row.
     Session {
         /// Silence that ends a session.
@@ -57,7 +62,7 @@ impl WindowSpec {
             WindowSpec::Tumble { size, .. } => *size,
             WindowSpec::Hop { slide, .. } => *slide,
             WindowSpec::Cumulate { step, .. } => *step,
-            WindowSpec::Session { .. } => 0,
+            WindowSpec::Session { .. } | WindowSpec::Attached { .. } => 0,
         }
     }
 
@@ -66,7 +71,8 @@ impl WindowSpec {
         match self {
             WindowSpec::Tumble { size, .. }
             | WindowSpec::Hop { size, .. }
-            | WindowSpec::Cumulate { size, .. } => *size,
+            | WindowSpec::Cumulate { size, .. }
+            | WindowSpec::Attached { size } => *size,
             WindowSpec::Session { gap } => *gap,
         }
     }
@@ -76,7 +82,7 @@ impl WindowSpec {
             WindowSpec::Tumble { offset, .. }
             | WindowSpec::Hop { offset, .. }
             | WindowSpec::Cumulate { offset, .. } => *offset,
-            WindowSpec::Session { .. } => 0,
+            WindowSpec::Session { .. } | WindowSpec::Attached { .. } => 0,
         }
     }
 
@@ -85,6 +91,9 @@ impl WindowSpec {
     #[inline]
     pub fn slice_end(&self, time: i64) -> i64 {
         let slice = self.slice();
+        if slice == 0 {
+            return time;
+        }
         let shifted = time.wrapping_sub(self.offset());
         shifted.wrapping_sub(shifted.rem_euclid(slice)).wrapping_add(slice + self.offset())
     }
@@ -99,7 +108,9 @@ impl WindowSpec {
     /// The end of the last window that contains a slice.
     pub fn last_window_end(&self, slice_end: i64) -> i64 {
         match self {
-            WindowSpec::Tumble { .. } | WindowSpec::Session { .. } => slice_end,
+            WindowSpec::Tumble { .. }
+            | WindowSpec::Attached { .. }
+            | WindowSpec::Session { .. } => slice_end,
             WindowSpec::Hop { slide, size, .. } => slice_end + size - slide,
             WindowSpec::Cumulate { size, .. } => self.window_start(slice_end) + size,
         }
@@ -108,7 +119,9 @@ impl WindowSpec {
     /// The start of the window that ends at `end`.
     pub fn window_start(&self, end: i64) -> i64 {
         match self {
-            WindowSpec::Tumble { size, .. } | WindowSpec::Hop { size, .. } => end - size,
+            WindowSpec::Tumble { size, .. }
+            | WindowSpec::Hop { size, .. }
+            | WindowSpec::Attached { size } => end - size,
             WindowSpec::Cumulate { size, offset, .. } => {
                 let last = end - 1 - offset;
                 last - last.rem_euclid(*size) + offset

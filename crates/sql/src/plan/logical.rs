@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{
-    Column, DFSchema, DataFusionError, Result as PlanResult, TableReference, not_impl_err,
+    Column, DataFusionError, Result as PlanResult, TableReference, not_impl_err,
     plan_err,
 };
 use datafusion_expr::planner::{
@@ -394,7 +394,8 @@ const VALUE_SEPARATOR: &str = "\u{3}";
 type PathAndHints = (Vec<String>, Vec<(String, String)>);
 
 fn path_and_hints(name: &TableReference) -> PathAndHints {
-    if !name.table().contains([HINT_SEPARATOR, PATH_SEPARATOR]) {
+    let hinted = name.table().contains(HINT_SEPARATOR) || name.table().contains(PATH_SEPARATOR);
+    if !hinted {
         let parts = [name.catalog(), name.schema(), Some(name.table())];
         return (parts.into_iter().flatten().map(str::to_owned).collect(), Vec::new());
     }

@@ -69,7 +69,7 @@ fn a_mistake_in_a_query_is_named_where_it_is() {
         ),
         (
             "SELECT a FROM 'x'",
-            "error: 1:15: expected a name, found the string 'x'\n  1 | SELECT a FROM 'x'\n    |               ^\n    hint: write `x` in back-ticks to use it as a name",
+            "error: 1:1: expected a name, found the string 'x'\n  1 | SELECT a FROM 'x'\n    | ^^^^^^\n    hint: write `x` in back-ticks to use it as a name",
         ),
         (
             "SELECT CAST(a AS VARCHR) FROM t",

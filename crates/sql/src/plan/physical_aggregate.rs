@@ -1,0 +1,275 @@
+//! Aggregations: by group, by window, by session.
+
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use datafusion_common::ScalarValue;
+use datafusion_expr::expr::AggregateFunction;
+use datafusion_expr::logical_plan::Aggregate;
+use datafusion_expr::{Expr, ExprSchemable};
+use thalweg_core::config::RuntimeMode;
+
+use super::logical::plan_error;
+use super::physical::{Factory, PhysicalPlanner, arrow_schema, nested};
+use super::stream::{ColumnTrait, Stream, WindowBound, WindowRole};
+use crate::error::{SqlError, SqlResult};
+use crate::exec::aggregate::{AggregateCall, AggregateKind};
+use crate::exec::expr::Expression;
+use crate::exec::group_aggregate::{GroupAggregate, GroupAggregateSpec};
+use crate::exec::session_aggregate::SessionAggregate;
+use crate::exec::window_aggregate::{WindowAggregate, WindowAggregateSpec, WindowColumn};
+use crate::exec::window_spec::WindowSpec;
+
+impl PhysicalPlanner<'_> {
+    pub(super) fn plan_aggregate(&mut self, aggregate: &Aggregate) -> SqlResult<Stream> {
+        if aggregate.group_expr.iter().any(|e| matches!(e, Expr::GroupingSet(_))) {
+            return Err(SqlError::unsupported("GROUPING SETS, ROLLUP and CUBE"));
+        }
+        let input = self.plan(&aggregate.input)?;
+        match windowed(&input, &aggregate.group_expr) {
+            Some(window) => {
+                self.plan_window_aggregate(input, aggregate, window)
+            }
+            None => {
+                let input = self.assign(input)?;
+                self.plan_group_aggregate(input, aggregate)
+            }
+        }
+    }
+
+    fn plan_group_aggregate(&mut self, input: Stream, aggregate: &Aggregate) -> SqlResult<Stream> {
+        let (input, keys) = self.with_columns(input, &aggregate.group_expr)?;
+        let calls = self.calls(&input, &aggregate.aggr_expr)?;
+        let batch_mode = self.mode == RuntimeMode::Batch;
+        let spec = GroupAggregateSpec {
+            keys: columns(&input, &keys),
+            calls,
+            schema: arrow_schema(&aggregate.schema),
+            updates: input.updating,
+            batch_mode,
+        };
+        let factory: Factory =
+            Arc::new(move |setup| Ok(Box::new(GroupAggregate::new(spec.clone(), setup)?)));
+        let (partitioning, parallelism) = self.keyed(keys);
+        let edge = [(&input, partitioning)];
+        let node = self.add_operator("GroupAggregate", factory, &edge, parallelism);
+        let line = format!("GroupAggregate[{}]", description(aggregate));
+        Ok(Stream {
+            node,
+            schema: aggregate.schema.clone(),
+            traits: vec![ColumnTrait::default(); aggregate.schema.fields().len()],
+            updating: !batch_mode,
+            parallelism,
+            pending: None,
+            text: nested(line, &[&input.text]),
+        })
+    }
+
+    fn plan_window_aggregate(
+        &mut self,
+        mut input: Stream,
+        aggregate: &Aggregate,
+        window: WindowSpec,
+    ) -> SqlResult<Stream> {
+        let attached = input.pending.take();
+        // Without a window that waits, the rows have theirs from an earlier operator.
+        let (time, window) = match &attached {
+            Some(pending) => (pending.time, window),
+            None => attached_window(&input, window)?,
+        };
+        let mut key_exprs = Vec::new();
+        let mut layout = Vec::new();
+        let mut traits = Vec::new();
+        for expr in &aggregate.group_expr {
+            let bound = input.position(expr).and_then(|at| input.traits[at].window.clone());
+            match bound {
+                Some(WindowBound { role, window }) => {
+                    layout.push(match role {
+                        WindowRole::Start => WindowColumn::Start,
+                        WindowRole::End => WindowColumn::End,
+                        WindowRole::Time => WindowColumn::Time,
+                    });
+                    let rowtime = role == WindowRole::Time;
+                    traits.push(ColumnTrait { rowtime, window: Some(WindowBound { role, window }) });
+                }
+                None => {
+                    layout.push(WindowColumn::Key(key_exprs.len()));
+                    key_exprs.push(expr.clone());
+                    traits.push(ColumnTrait::default());
+                }
+            }
+        }
+        let (input, keys) = if attached.is_some() {
+            self.real_columns(input, &key_exprs, attached.as_ref().map(|p| p.bounds_at))?
+        } else {
+            self.with_columns(input, &key_exprs)?
+        };
+        let calls = self.calls(&input, &aggregate.aggr_expr)?;
+        layout.extend((0..calls.len()).map(WindowColumn::Call));
+        traits.resize(layout.len(), ColumnTrait::default());
+        let time = Expr::Column(input.schema.columns()[time].clone());
+        let key_types =
+            keys.iter().map(|key| input.schema.field(*key).data_type().clone()).collect();
+        let spec = WindowAggregateSpec {
+            window,
+            time: self.compile(&time, &input.schema)?,
+            keys: columns(&input, &keys),
+            key_types,
+            calls,
+            columns: layout,
+            schema: arrow_schema(&aggregate.schema),
+            updates: input.updating,
+        };
+        let session = matches!(window, WindowSpec::Session { .. }) && attached.is_some();
+        let factory: Factory = if session {
+            Arc::new(move |setup| Ok(Box::new(SessionAggregate::new(spec.clone(), setup)?)))
+        } else {
+            Arc::new(move |setup| Ok(Box::new(WindowAggregate::new(spec.clone(), setup)?)))
+        };
+        let (partitioning, parallelism) = self.keyed(keys);
+        let edge = [(&input, partitioning)];
+        let node = self.add_operator("WindowAggregate", factory, &edge, parallelism);
+        let line = format!("WindowAggregate[{window:?}, {}]", description(aggregate));
+        Ok(Stream {
+            node,
+            schema: aggregate.schema.clone(),
+            traits,
+            updating: false,
+            parallelism,
+            pending: None,
+            text: nested(line, &[&input.text]),
+        })
+    }
+
+    /// Like `with_columns` over the columns that are there before a window is assigned.
+    fn real_columns(
+        &mut self,
+        mut input: Stream,
+        expressions: &[Expr],
+        bounds_at: Option<usize>,
+    ) -> SqlResult<(Stream, Vec<usize>)> {
+        let real = bounds_at.unwrap_or(input.traits.len());
+        let fields: Vec<_> =
+            input.schema.iter().take(real).map(|(q, f)| (q.cloned(), f.clone())).collect();
+        let schema = datafusion_common::DFSchema::new_with_metadata(fields, Default::default())
+            .map_err(plan_error)?;
+        input.schema = Arc::new(schema);
+        input.traits.truncate(real);
+        self.with_columns(input, expressions)
+    }
+
+    fn calls(&self, input: &Stream, expressions: &[Expr]) -> SqlResult<Vec<AggregateCall>> {
+        expressions.iter().map(|expr| self.call(input, expr)).collect()
+    }
+
+    fn call(&self, input: &Stream, expr: &Expr) -> SqlResult<AggregateCall> {
+        let function = match expr {
+            Expr::AggregateFunction(function) => function,
+            Expr::Alias(alias) => return self.call(input, &alias.expr),
+            other => return Err(SqlError::internal(format!("`{other}` is no aggregate"))),
+        };
+        let AggregateFunction { func, params } = function;
+        if !params.order_by.is_empty() {
+            return Err(SqlError::unsupported(format!("ORDER BY inside `{}`", func.name())));
+        }
+        let mut args = params.args.clone();
+        let kind = kind(func.name(), &mut args)?;
+        if matches!(kind, AggregateKind::Count) && !params.distinct {
+            // COUNT of something that is never NULL counts rows.
+            args.retain(|arg| !is_constant(arg));
+        }
+        let types: Result<Vec<DataType>, _> =
+            args.iter().map(|arg| arg.get_type(&input.schema)).collect();
+        let compiled: SqlResult<Vec<Expression>> =
+            args.iter().map(|arg| self.compile(arg, &input.schema)).collect();
+        let filter = params.filter.as_ref().map(|filter| self.compile(filter, &input.schema));
+        Ok(AggregateCall {
+            kind,
+            args: compiled?,
+            arg_types: types.map_err(plan_error)?,
+            filter: filter.transpose()?,
+            distinct: params.distinct,
+            result: expr.get_type(&input.schema).map_err(plan_error)?,
+        })
+    }
+}
+
+fn is_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => !value.is_null(),
+        Expr::Alias(alias) => is_constant(&alias.expr),
+        _ => false,
+    }
+}
+
+fn kind(name: &str, args: &mut Vec<Expr>) -> SqlResult<AggregateKind> {
+    Ok(match name {
+        "count" => AggregateKind::Count,
+        "sum" => AggregateKind::Sum,
+        "avg" => AggregateKind::Avg,
+        "min" => AggregateKind::Min,
+        "max" => AggregateKind::Max,
+        "first_value" => AggregateKind::FirstValue,
+        "last_value" => AggregateKind::LastValue,
+        "listagg" => {
+            let separator = match args.len() {
+                1 => ",".to_owned(),
+                _ => match args.pop() {
+                    Some(Expr::Literal(
+                        ScalarValue::Utf8(Some(text))
+                        | ScalarValue::Utf8View(Some(text))
+                        | ScalarValue::LargeUtf8(Some(text)),
+                        _,
+                    )) => text,
+                    _ => {
+                        return Err(SqlError::unsupported("a separator of LISTAGG that varies"));
+                    }
+                },
+            };
+            AggregateKind::ListAgg(separator)
+        }
+        "var_pop" => AggregateKind::Variance { sample: false, root: false },
+        "var_samp" | "variance" => AggregateKind::Variance { sample: true, root: false },
+        "stddev_pop" => AggregateKind::Variance { sample: false, root: true },
+        "stddev_samp" | "stddev" => AggregateKind::Variance { sample: true, root: true },
+        other => return Err(SqlError::unsupported(format!("the aggregate `{other}`"))),
+    })
+}
+
+fn columns(input: &Stream, positions: &[usize]) -> Vec<Expression> {
+    use datafusion_physical_expr::expressions::Column;
+    positions
+        .iter()
+        .map(|at| -> Expression { Arc::new(Column::new(input.schema.field(*at).name(), *at)) })
+        .collect()
+}
+
+/// The windows an aggregate groups by: it must name start and end.
+fn windowed(input: &Stream, groups: &[Expr]) -> Option<WindowSpec> {
+    let bounds: Vec<&WindowBound> = groups
+        .iter()
+        .filter_map(|group| input.position(group))
+        .filter_map(|at| input.traits[at].window.as_ref())
+        .collect();
+    let has = |role| bounds.iter().any(|bound| bound.role == role);
+    let both = has(WindowRole::Start) && has(WindowRole::End);
+    bounds.first().filter(|_| both).map(|bound| bound.window)
+}
+
+/// The column with the window's end, and the windows as attached to their rows.
+fn attached_window(input: &Stream, window: WindowSpec) -> SqlResult<(usize, WindowSpec)> {
+    let is_end = |t: &ColumnTrait| t.window.as_ref().is_some_and(|w| w.role == WindowRole::End);
+    let end = input.traits.iter().position(is_end);
+    match (end, window) {
+        (Some(end), WindowSpec::Tumble { size, .. } | WindowSpec::Hop { size, .. })
+        | (Some(end), WindowSpec::Attached { size }) => Ok((end, WindowSpec::Attached { size })),
+        _ => Err(SqlError::unsupported(
+            "an aggregate over the windows of an earlier SESSION or CUMULATE, or without its              window_end",
+        )),
+    }
+}
+
+fn description(aggregate: &Aggregate) -> String {
+    let list = |items: &[Expr]| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("groupBy={}, select={}", list(&aggregate.group_expr), list(&aggregate.aggr_expr))
+}

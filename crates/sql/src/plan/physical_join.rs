@@ -1,0 +1,290 @@
+//! Joins: regular, window, and batch.
+
+use std::sync::Arc;
+
+use datafusion_common::{Column, JoinType, NullEquality};
+use datafusion_expr::logical_plan::Join;
+use datafusion_expr::{Expr, ExprSchemable};
+use thalweg_core::config::RuntimeMode;
+
+use super::logical::plan_error;
+use super::physical::{Factory, PhysicalPlanner, arrow_schema, is_left_only, nested};
+use super::stream::{ColumnTrait, Stream, WindowRole};
+use crate::error::{SqlError, SqlResult};
+use crate::exec::batch_join::BatchJoin;
+use crate::exec::expr::Expression;
+use crate::exec::hash_join::{JoinKind, JoinSpec, hash_join};
+use crate::exec::regular_join::RegularJoin;
+use crate::exec::window_buffer::{WindowBuffer, WindowInput, WindowWork};
+
+impl PhysicalPlanner<'_> {
+    pub(super) fn plan_join(&mut self, join: &Join) -> SqlResult<Stream> {
+        if matches!(join.join_type, JoinType::RightSemi | JoinType::RightAnti) {
+            let swapped = swap(join);
+            return self.plan_join(&swapped);
+        }
+        let kind = join_kind(join)?;
+        let left = self.plan_rows(&join.left)?;
+        let right = self.plan_rows(&join.right)?;
+        let (left_keys, right_keys) = coerced_keys(join, &left, &right)?;
+        let left_width = left.traits.len();
+        let right_width = right.traits.len();
+        let (left, left_at) = self.with_columns(left, &left_keys)?;
+        let (right, right_at) = self.with_columns(right, &right_keys)?;
+        let spec = self.join_spec(join, kind, &left, &right, (&left_at, &right_at))?;
+        let widths = (left_width, right_width);
+        let stream = if window_ends(&left, &right, &left_at, &right_at).is_some() {
+            self.window_join(spec, left, right, &left_at, &right_at)?
+        } else {
+            self.table_join(spec, left, right, left_at, right_at)?
+        };
+        self.drop_helper_columns(stream, join, widths)
+    }
+
+    fn join_spec(
+        &self,
+        join: &Join,
+        kind: JoinKind,
+        left: &Stream,
+        right: &Stream,
+        at: (&[usize], &[usize]),
+    ) -> SqlResult<JoinSpec> {
+        let pairs = left.schema.join(&right.schema).map_err(plan_error)?;
+        let pairs = nullable(&pairs)?;
+        let condition = join.filter.as_ref().map(|filter| self.compile(filter, &pairs));
+        let output = if kind.left_only() { left.schema.clone() } else { Arc::new(pairs.clone()) };
+        let column = |stream: &Stream, at: &usize| -> Expression {
+            let name = stream.schema.field(*at).name().clone();
+            Arc::new(datafusion_physical_expr::expressions::Column::new(&name, *at))
+        };
+        Ok(JoinSpec {
+            kind,
+            left_keys: at.0.iter().map(|at| column(left, at)).collect(),
+            right_keys: at.1.iter().map(|at| column(right, at)).collect(),
+            key_types: at.0.iter().map(|at| left.schema.field(*at).data_type().clone()).collect(),
+            condition: condition.transpose()?,
+            left: arrow_schema(&left.schema),
+            right: arrow_schema(&right.schema),
+            pairs: arrow_schema(&pairs),
+            output: arrow_schema(&output),
+        })
+    }
+
+    fn table_join(
+        &mut self,
+        spec: JoinSpec,
+        left: Stream,
+        right: Stream,
+        left_at: Vec<usize>,
+        right_at: Vec<usize>,
+    ) -> SqlResult<Stream> {
+        let kind = spec.kind;
+        let output = spec.clone();
+        let spec = Arc::new(spec);
+        let batch = self.mode == RuntimeMode::Batch && kind != JoinKind::Inner;
+        let (name, factory): (_, Factory) = if batch {
+            ("BatchJoin", Arc::new(move |s| Ok(Box::new(BatchJoin::new(spec.clone(), s)))))
+        } else {
+            ("Join", Arc::new(move |s| Ok(Box::new(RegularJoin::new(spec.clone(), s)))))
+        };
+        let (left_edge, parallelism) = self.keyed(left_at);
+        let (right_edge, _) = self.keyed(right_at);
+        let edges = [(&left, left_edge), (&right, right_edge)];
+        let node = self.add_operator(name, factory, &edges, parallelism);
+        let updating = (left.updating || right.updating || kind != JoinKind::Inner) && !batch;
+        let line = format!("{name}[{kind:?}]");
+        self.joined(node, &output, left, right, updating, parallelism, line)
+    }
+
+    fn window_join(
+        &mut self,
+        spec: JoinSpec,
+        left: Stream,
+        right: Stream,
+        left_at: &[usize],
+        right_at: &[usize],
+    ) -> SqlResult<Stream> {
+        let (left_end, right_end) = window_ends(&left, &right, left_at, right_at)
+            .ok_or_else(|| SqlError::internal("no window in a window join"))?;
+        if left.updating || right.updating {
+            return Err(SqlError::unsupported("a window join over an updating input"));
+        }
+        let column = |stream: &Stream, at: usize| -> Expression {
+            let name = stream.schema.field(at).name().clone();
+            Arc::new(datafusion_physical_expr::expressions::Column::new(&name, at))
+        };
+        let kind = spec.kind;
+        let inputs = vec![
+            WindowInput {
+                end: column(&left, left_end),
+                keys: spec.left_keys.clone(),
+                schema: spec.left.clone(),
+            },
+            WindowInput {
+                end: column(&right, right_end),
+                keys: spec.right_keys.clone(),
+                schema: spec.right.clone(),
+            },
+        ];
+        let output = spec.clone();
+        let work: WindowWork = Arc::new(move |sides| match sides {
+            [left, right] => hash_join(&spec, left, right),
+            _ => Err(thalweg_core::Error::internal("a window join has two sides")),
+        });
+        let factory: Factory = Arc::new(move |setup| {
+            Ok(Box::new(WindowBuffer::new(inputs.clone(), work.clone(), setup)))
+        });
+        let (left_edge, parallelism) = self.keyed(left_at.to_vec());
+        let (right_edge, _) = self.keyed(right_at.to_vec());
+        let edges = [(&left, left_edge), (&right, right_edge)];
+        let node = self.add_operator("WindowJoin", factory, &edges, parallelism);
+        let line = format!("WindowJoin[{kind:?}]");
+        let traits: Vec<ColumnTrait> =
+            left.traits.iter().chain(&right.traits).cloned().collect();
+        let mut stream = self.joined(node, &output, left, right, false, parallelism, line)?;
+        let width = stream.traits.len();
+        stream.traits = traits.into_iter().take(width).collect();
+        Ok(stream)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn joined(
+        &mut self,
+        node: thalweg_core::graph::NodeId,
+        spec: &JoinSpec,
+        left: Stream,
+        right: Stream,
+        updating: bool,
+        parallelism: Option<u32>,
+        line: String,
+    ) -> SqlResult<Stream> {
+        let schema = if spec.kind.left_only() {
+            left.schema.clone()
+        } else {
+            Arc::new(nullable(&left.schema.join(&right.schema).map_err(plan_error)?)?)
+        };
+        let width = schema.fields().len();
+        Ok(Stream {
+            node,
+            schema,
+            // A regular join keeps no time attribute: rows come out in any order of time.
+            traits: vec![ColumnTrait::default(); width],
+            updating,
+            parallelism,
+            pending: None,
+            text: nested(line, &[&left.text, &right.text]),
+        })
+    }
+
+    /// Key columns that were computed for the join are not part of its result.
+    fn drop_helper_columns(
+        &mut self,
+        mut stream: Stream,
+        join: &Join,
+        widths: (usize, usize),
+    ) -> SqlResult<Stream> {
+        let wanted = join.schema.fields().len();
+        if stream.schema.fields().len() == wanted {
+            stream.schema = join.schema.clone();
+            return Ok(stream);
+        }
+        // Helpers stand behind the columns of their own side and have no table's name.
+        let columns = stream.schema.columns();
+        let helper = |column: &Column| column.relation.is_none() && column.name.starts_with("_k");
+        let left_helpers = columns[widths.0..].iter().take_while(|c| helper(c)).count();
+        let right_at = widths.0 + left_helpers;
+        let right = if is_left_only(join.join_type) { &[] } else { &columns[right_at..] };
+        let kept: Vec<Expr> = columns[..widths.0]
+            .iter()
+            .chain(right.iter().take(widths.1))
+            .cloned()
+            .map(Expr::Column)
+            .collect();
+        self.project(stream, &kept, &join.schema)
+    }
+}
+
+/// The schema of pairs: any column may be padded with NULL.
+fn nullable(schema: &datafusion_common::DFSchema) -> SqlResult<datafusion_common::DFSchema> {
+    let fields = schema
+        .iter()
+        .map(|(qualifier, field)| {
+            (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true)))
+        })
+        .collect();
+    datafusion_common::DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)
+}
+
+fn join_kind(join: &Join) -> SqlResult<JoinKind> {
+    if join.null_aware {
+        return Err(SqlError::unsupported("NOT IN over a sub-query with nullable columns"));
+    }
+    if join.null_equality == NullEquality::NullEqualsNull {
+        return Err(SqlError::unsupported("INTERSECT, EXCEPT and IS NOT DISTINCT FROM joins"));
+    }
+    Ok(match join.join_type {
+        JoinType::Inner => JoinKind::Inner,
+        JoinType::Left => JoinKind::Left,
+        JoinType::Right => JoinKind::Right,
+        JoinType::Full => JoinKind::Full,
+        JoinType::LeftSemi => JoinKind::Semi,
+        JoinType::LeftAnti => JoinKind::Anti,
+        other => return Err(SqlError::unsupported(format!("`{other}` joins"))),
+    })
+}
+
+fn swap(join: &Join) -> Join {
+    let mut swapped = join.clone();
+    swapped.left = join.right.clone();
+    swapped.right = join.left.clone();
+    swapped.on = join.on.iter().map(|(l, r)| (r.clone(), l.clone())).collect();
+    swapped.join_type = match join.join_type {
+        JoinType::RightSemi => JoinType::LeftSemi,
+        JoinType::RightAnti => JoinType::LeftAnti,
+        other => other,
+    };
+    swapped
+}
+
+/// The equated expressions with equal types on both sides.
+fn coerced_keys(
+    join: &Join,
+    left: &Stream,
+    right: &Stream,
+) -> SqlResult<(Vec<Expr>, Vec<Expr>)> {
+    let (mut left_keys, mut right_keys) = (Vec::new(), Vec::new());
+    for (l, r) in &join.on {
+        let (lt, rt) = (
+            l.get_type(&left.schema).map_err(plan_error)?,
+            r.get_type(&right.schema).map_err(plan_error)?,
+        );
+        if lt == rt {
+            left_keys.push(l.clone());
+            right_keys.push(r.clone());
+            continue;
+        }
+        let common = datafusion_expr::type_coercion::binary::comparison_coercion(&lt, &rt)
+            .ok_or_else(|| SqlError::type_mismatch(format!("cannot compare `{l}` and `{r}`")))?;
+        left_keys.push(l.clone().cast_to(&common, &left.schema).map_err(plan_error)?);
+        right_keys.push(r.clone().cast_to(&common, &right.schema).map_err(plan_error)?);
+    }
+    Ok((left_keys, right_keys))
+}
+
+/// The window-end columns of both sides, if start and end of one kind of window are equated.
+fn window_ends(
+    left: &Stream,
+    right: &Stream,
+    left_at: &[usize],
+    right_at: &[usize],
+) -> Option<(usize, usize)> {
+    let equated = |role: WindowRole| {
+        left_at.iter().zip(right_at).find_map(|(l, r)| {
+            let (lw, rw) = (left.traits[*l].window.as_ref()?, right.traits[*r].window.as_ref()?);
+            let same = lw.role == role && rw.role == role && lw.window.size() == rw.window.size();
+            same.then_some((*l, *r))
+        })
+    };
+    equated(WindowRole::Start)?;
+    equated(WindowRole::End)
+}

@@ -1,0 +1,227 @@
+//! Whole jobs: every order of steps, interrupted at a checkpoint and finished elsewhere.
+//!
+//! | Run          | What differs                                                                 |
+//! |--------------|------------------------------------------------------------------------------|
+//! | stepped      | 1, 2 and 3 instances, orders of steps drawn from seeds                       |
+//! | interrupted  | stopped behind a checkpoint and finished from it at another parallelism      |
+//!
+//! Results count once: of an interrupted run those before the barrier, and those of the run that
+//! went on from it.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thalweg_core::config::ExecutionConfig;
+use thalweg_core::container::{Payload, downcast};
+use thalweg_core::data::Data;
+use thalweg_core::error::Result;
+use thalweg_core::graph::JobGraph;
+use thalweg_core::host::ManualClock;
+use thalweg_core::operator::{Context, Setup};
+use thalweg_core::rows::Rows;
+use thalweg_core::sink::{SinkFactory, SinkWriter};
+use thalweg_dataflow::environment::StreamExecutionEnvironment;
+use thalweg_dataflow::stream::DataStream;
+use thalweg_runtime::MiniCluster;
+use thalweg_runtime::checkpoint::{JobSnapshot, MemoryListener};
+use thalweg_runtime::mini_cluster::Interruption;
+
+const SEEDS: u64 = 3;
+const STEPPED: [u32; 3] = [1, 2, 3];
+const RESCALED: [(u32, u32); 4] = [(1, 2), (2, 1), (2, 3), (3, 2)];
+// Rounds of the driver after which the barrier is asked for.
+const CHECKPOINTS_AFTER: [u64; 6] = [1, 2, 3, 5, 9, 17];
+const CHECKPOINT: u64 = 1;
+
+/// Runs a job in every way and compares the values of the stream that `build` returns, in any
+/// order, with `expected`.
+///
+/// Batches are small and channels short, so that the barrier finds records everywhere.
+///
+/// # Panics
+/// If any run fails or returns other values; the message names the run.
+///
+/// # Examples
+/// ```
+/// use thalweg_testkit::check_job;
+///
+/// check_job(|env| env.from_collection(0..10i64).filter(|n| n % 2 == 0), [0, 2, 4, 6, 8]);
+/// ```
+#[track_caller]
+pub fn check_job<T: Data + Debug>(
+    build: impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
+    expected: impl IntoIterator<Item = T>,
+) {
+    let expected = canonical(expected);
+    let compare = |run: String, actual: Result<Vec<T>>| {
+        let actual =
+            canonical(actual.unwrap_or_else(|error| panic!("run `{run}` failed: {error}")));
+        assert!(
+            actual == expected,
+            "run `{run}` differs\nexpected: {}\n  actual: {}",
+            expected.join(" "),
+            actual.join(" ")
+        );
+    };
+    for parallelism in STEPPED {
+        for seed in 0..SEEDS {
+            let actual = stepped(&build, parallelism, seed);
+            compare(
+                format!("stepped, parallelism {parallelism}, seed {seed}"),
+                actual,
+            );
+        }
+    }
+    for (before, after) in RESCALED {
+        for rounds in CHECKPOINTS_AFTER {
+            let actual = interrupted(&build, before, after, rounds);
+            let run = format!("interrupted after {rounds} rounds, parallelism {before} → {after}");
+            compare(run, actual);
+        }
+    }
+}
+
+fn canonical<T: Debug>(values: impl IntoIterator<Item = T>) -> Vec<String> {
+    let mut texts: Vec<String> = values
+        .into_iter()
+        .map(|value| format!("{value:?}"))
+        .collect();
+    texts.sort_unstable();
+    texts
+}
+
+type Composed<T> = (JobGraph, ExecutionConfig, Staged<T>);
+
+fn compose<T: Data>(
+    build: &impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
+    parallelism: u32,
+) -> Result<Composed<T>> {
+    let env = crate::environment();
+    env.set_parallelism(parallelism).configure(|config| {
+        config.batch_rows = 2;
+        config.channel_batches = 1;
+        config.chaining = false;
+    });
+    let staged = Staged::default();
+    build(&env).sink_to("Collect", Arc::new(staged.clone()));
+    Ok((env.job_graph()?, env.config(), staged))
+}
+
+fn stepped<T: Data>(
+    build: &impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
+    parallelism: u32,
+    seed: u64,
+) -> Result<Vec<T>> {
+    let (job, config, staged) = compose(build, parallelism)?;
+    MiniCluster.run_stepped(&job, &config, seed, Arc::new(ManualClock::default()))?;
+    Ok(staged.all())
+}
+
+fn interrupted<T: Data>(
+    build: &impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
+    before: u32,
+    after: u32,
+    rounds: u64,
+) -> Result<Vec<T>> {
+    let (job, config, staged) = compose(build, before)?;
+    let listener = Arc::new(MemoryListener::default());
+    let clock = Arc::new(ManualClock::default());
+    let subtasks: usize = job
+        .vertices
+        .iter()
+        .map(|vertex| vertex.parallelism as usize)
+        .sum();
+    let complete = || listener.passed(CHECKPOINT) == subtasks;
+    let plan = |restore, checkpoint_after| Interruption {
+        seed: rounds,
+        clock: clock.clone(),
+        listener: listener.clone(),
+        restore,
+        checkpoint_after,
+        abandon_when: None,
+    };
+    let first = Interruption {
+        abandon_when: Some(&complete),
+        ..plan(None, Some(rounds))
+    };
+    if MiniCluster.run_interrupted(&job, &config, &first)? {
+        return Ok(staged.all());
+    }
+    let snapshot: JobSnapshot = listener.take(CHECKPOINT).unwrap_or_default();
+    let mut values = staged.before_barrier();
+    let (job, config, staged) = compose(build, after)?;
+    MiniCluster.run_interrupted(&job, &config, &plan(Some(&snapshot), None))?;
+    values.extend(staged.all());
+    Ok(values)
+}
+
+/// What a sink has received, before and behind the one barrier of a run.
+struct Stages<T> {
+    before: Vec<T>,
+    behind: Vec<T>,
+}
+
+struct Staged<T>(Arc<Mutex<Stages<T>>>);
+
+impl<T> Clone for Staged<T> {
+    fn clone(&self) -> Self {
+        Staged(self.0.clone())
+    }
+}
+
+impl<T> Default for Staged<T> {
+    fn default() -> Self {
+        Staged(Arc::new(Mutex::new(Stages {
+            before: Vec::new(),
+            behind: Vec::new(),
+        })))
+    }
+}
+
+impl<T> Staged<T> {
+    fn lock(&self) -> MutexGuard<'_, Stages<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn before_barrier(&self) -> Vec<T> {
+        std::mem::take(&mut self.lock().before)
+    }
+
+    fn all(&self) -> Vec<T> {
+        let mut stages = self.lock();
+        let mut all = std::mem::take(&mut stages.before);
+        all.append(&mut stages.behind);
+        all
+    }
+}
+
+impl<T: Data> SinkFactory for Staged<T> {
+    fn create(&self, _: &mut Setup<'_>) -> Result<Box<dyn SinkWriter>> {
+        Ok(Box::new(StagedWriter {
+            staged: self.clone(),
+            open: Vec::new(),
+        }))
+    }
+}
+
+struct StagedWriter<T> {
+    staged: Staged<T>,
+    open: Vec<T>,
+}
+
+impl<T: Data> SinkWriter for StagedWriter<T> {
+    fn write(&mut self, batch: Payload, _: &mut Context) -> Result<()> {
+        self.open.extend(downcast::<Rows<T>>(batch)?.values);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: &mut Context) -> Result<()> {
+        self.staged.lock().before.append(&mut self.open);
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut Context) -> Result<()> {
+        self.staged.lock().behind.append(&mut self.open);
+        Ok(())
+    }
+}
