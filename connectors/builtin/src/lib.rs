@@ -1,1 +1,24 @@
 //! Connectors that need no client library.
+//!
+//! | `connector`  | reads | writes | what                                          |
+//! |--------------|-------|--------|-----------------------------------------------|
+//! | `filesystem` | yes   | yes    | files of a directory or glob, maybe compressed |
+//! | `print`      |       | yes    | rows to standard output                       |
+//! | `blackhole`  |       | yes    | nothing: rows are counted and dropped         |
+
+mod blackhole;
+mod filesystem;
+mod print;
+
+use std::sync::Arc;
+
+use thalweg_columnar::connector::TableConnector;
+
+/// All connectors of this crate.
+pub fn connectors() -> Vec<Arc<dyn TableConnector>> {
+    vec![
+        Arc::new(filesystem::FileSystem),
+        Arc::new(print::Print),
+        Arc::new(blackhole::BlackHole),
+    ]
+}

@@ -250,10 +250,7 @@ fn width(c: char) -> usize {
 /// assert_eq!(nearest("ordres", ["orders", "users"]), Some("orders"));
 /// assert_eq!(nearest("x", ["orders", "users"]), None);
 /// ```
-pub fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     let limit = (word.len() / 3).max(1);
     let mut best: Option<(usize, &str)> = None;

@@ -25,7 +25,10 @@ pub struct Functions {
 
 impl Default for Functions {
     fn default() -> Self {
-        let mut functions = Functions { scalars: BTreeMap::new(), expr_planners: Vec::new() };
+        let mut functions = Functions {
+            scalars: BTreeMap::new(),
+            expr_planners: Vec::new(),
+        };
         for function in datafusion_functions::all_default_functions() {
             functions.register(function);
         }
@@ -52,7 +55,8 @@ impl Functions {
         for alias in function.aliases() {
             self.scalars.insert(alias.to_lowercase(), function.clone());
         }
-        self.scalars.insert(function.name().to_lowercase(), function);
+        self.scalars
+            .insert(function.name().to_lowercase(), function);
     }
 
     /// A scalar function by its lower-case name.

@@ -335,7 +335,10 @@ mod tests {
         ("INTERVAL SECOND(3)", "INTERVAL SECOND(3)"),
         ("INTERVAL HOUR TO SECOND(0)", "INTERVAL HOUR TO SECOND(0)"),
         ("ARRAY<ARRAY<INT NOT NULL>>", "ARRAY<ARRAY<INT NOT NULL>>"),
-        ("INT NOT NULL ARRAY NOT NULL", "ARRAY<INT NOT NULL> NOT NULL"),
+        (
+            "INT NOT NULL ARRAY NOT NULL",
+            "ARRAY<INT NOT NULL> NOT NULL",
+        ),
         ("BIGINT MULTISET", "MULTISET<BIGINT>"),
         ("MAP<STRING, MULTISET<INT>>", "MAP<STRING, MULTISET<INT>>"),
         (
@@ -358,12 +361,30 @@ mod tests {
     #[test]
     fn a_wrong_type_is_refused_at_its_place() {
         let cases = [
-            ("DECIMAL(39, 0)", "1:9: the precision of `DECIMAL` must be between 1 and 38, not 39"),
-            ("DECIMAL(3, 4)", "1:12: the scale of `DECIMAL(3, ..)` must be between 0 and 3, not 4"),
-            ("TIMESTAMP(10)", "1:11: the precision of `TIMESTAMP` must be between 0 and 9, not 10"),
-            ("CHAR(0)", "1:6: the length of `CHAR` must be between 1 and 2147483647, not 0"),
-            ("STRNG", "1:1: unknown type `STRNG` (did you mean `STRING`?)"),
-            ("TIMESTAMP WITH TIME ZONE", "1:1: `TIMESTAMP WITH TIME ZONE` is not supported (`TIMESTAMP WITH LOCAL TIME ZONE` is an instant shown in the session's zone)"),
+            (
+                "DECIMAL(39, 0)",
+                "1:9: the precision of `DECIMAL` must be between 1 and 38, not 39",
+            ),
+            (
+                "DECIMAL(3, 4)",
+                "1:12: the scale of `DECIMAL(3, ..)` must be between 0 and 3, not 4",
+            ),
+            (
+                "TIMESTAMP(10)",
+                "1:11: the precision of `TIMESTAMP` must be between 0 and 9, not 10",
+            ),
+            (
+                "CHAR(0)",
+                "1:6: the length of `CHAR` must be between 1 and 2147483647, not 0",
+            ),
+            (
+                "STRNG",
+                "1:1: unknown type `STRNG` (did you mean `STRING`?)",
+            ),
+            (
+                "TIMESTAMP WITH TIME ZONE",
+                "1:1: `TIMESTAMP WITH TIME ZONE` is not supported (`TIMESTAMP WITH LOCAL TIME ZONE` is an instant shown in the session's zone)",
+            ),
             ("ARRAY<INT", "1:10: expected `>`, found end of statement"),
             ("INT INT", "1:5: expected end of statement, found `INT`"),
             ("VARIANT", "1:1: the type `VARIANT` is not supported"),

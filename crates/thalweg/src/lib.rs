@@ -1,1 +1,51 @@
-//! Stateful stream processing in one binary and one library.
+//! Stateful computation over bounded and unbounded streams: SQL and the DataStream API.
+//!
+//! ```
+//! use thalweg::prelude::*;
+//!
+//! let env = StreamExecutionEnvironment::new();
+//! let mut words = env
+//!     .from_collection(["to be", "or not", "to be"].map(String::from))
+//!     .flat_map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+//!     .filter(|word| word != "or")
+//!     .execute_and_collect()?;
+//! words.sort();
+//! assert_eq!(words, ["be", "be", "not", "to", "to"]);
+//! # Ok::<(), thalweg::Error>(())
+//! ```
+
+pub mod environment;
+
+pub use thalweg_columnar as columnar;
+pub use thalweg_core as core;
+pub use thalweg_core::{Data, Error, ErrorKind, Result};
+pub use thalweg_dataflow as dataflow;
+pub use thalweg_formats as formats;
+pub use thalweg_runtime as runtime;
+pub use thalweg_sql as sql;
+
+/// The connectors that come with the engine.
+pub fn connectors()
+-> Vec<std::sync::Arc<dyn thalweg_columnar::connector::TableConnector>> {
+    thalweg_connector_builtin::connectors()
+}
+
+/// A SQL session with the built-in connectors.
+pub fn session() -> thalweg_sql::session::Session {
+    thalweg_sql::session::Session::new(connectors())
+}
+
+/// What a DataStream program needs.
+pub mod prelude {
+    pub use crate::environment::StreamExecutionEnvironment;
+    pub use std::time::Duration;
+    pub use thalweg_core::operator::{
+        AggregateFunction, Context, Operator, Output, OutputTag, TwoInputOperator,
+    };
+    pub use thalweg_core::rows::Record;
+    pub use thalweg_core::state::{ListState, MapState, StateRegistry, ValueState};
+    pub use thalweg_core::time::{EventTime, ProcessingTime};
+    pub use thalweg_core::{Data, Error, Result};
+    pub use thalweg_dataflow::stream::{DataStream, KeyedStream};
+    pub use thalweg_dataflow::watermark_strategy::WatermarkStrategy;
+}

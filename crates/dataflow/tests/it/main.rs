@@ -1,3 +1,4 @@
-//! Jobs of the DataStream API on the real runtime.
+//! Jobs and operators of the DataStream API on the real runtime.
 
 mod pipelines;
+mod rolling;

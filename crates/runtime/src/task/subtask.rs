@@ -138,6 +138,8 @@ impl Subtask {
             }
             self.opened = true;
         }
+        // What waited for room in a channel leaves even if nothing else comes to push it.
+        self.partitions_ready();
         let mut moved = false;
         for _ in 0..MOVES_PER_STEP_MAX {
             let (worked, blocked) = self.run_stages(now)?;
@@ -174,6 +176,8 @@ impl Subtask {
         {
             return !self.partitions_ready();
         }
+        // Room may have come up since the last step, before the sleep was announced.
+        self.partitions_ready();
         let source = self.gate.is_none();
         self.idle_time().is_none_or(|at| at > now)
             && self.gate.as_ref().is_none_or(InputGate::is_empty)

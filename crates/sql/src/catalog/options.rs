@@ -184,7 +184,9 @@ impl SessionOptions {
 
     /// The keys and values that were set, by key.
     pub fn explicit(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.values.iter().map(|(key, value)| (*key, value.as_str()))
+        self.values
+            .iter()
+            .map(|(key, value)| (*key, value.as_str()))
     }
 
     /// Whether `key` was set.
@@ -306,7 +308,9 @@ mod tests {
     fn a_session_remembers_what_was_set() {
         let mut options = SessionOptions::default();
         assert!(!options.boolean("table.exec.mini-batch.enabled"));
-        options.set("table.exec.mini-batch.enabled", "TRUE").unwrap();
+        options
+            .set("table.exec.mini-batch.enabled", "TRUE")
+            .unwrap();
         options.set("table.exec.mini-batch.size", "5000").unwrap();
         assert!(options.boolean("table.exec.mini-batch.enabled"));
         assert_eq!(options.integer("table.exec.mini-batch.size"), Some(5000));

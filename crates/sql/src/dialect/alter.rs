@@ -8,8 +8,7 @@ use super::create_table::{
 use super::cursor::Cursor;
 use super::parse::{dotted, options};
 use super::statement::{
-    AlterElements, AlterTable, AlterTableAction, AlterView, AlterViewAction, ColumnPlace,
-    Statement,
+    AlterElements, AlterTable, AlterTableAction, AlterView, AlterViewAction, ColumnPlace, Statement,
 };
 use crate::error::{SqlError, SqlResult};
 

@@ -6,8 +6,7 @@ use super::create_table::create_table;
 use super::cursor::Cursor;
 use super::parse::{comment, object_kind, with_options};
 use super::statement::{
-    CreateCatalog, CreateDatabase, CreateFunction, CreateView, Drop, ObjectKind, Replace,
-    Statement,
+    CreateCatalog, CreateDatabase, CreateFunction, CreateView, Drop, ObjectKind, Replace, Statement,
 };
 use crate::error::SqlResult;
 
@@ -58,11 +57,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> SqlResult<Statement> {
     }
 }
 
-fn create_view(
-    cursor: &mut Cursor<'_>,
-    temporary: bool,
-    or_replace: bool,
-) -> SqlResult<Statement> {
+fn create_view(cursor: &mut Cursor<'_>, temporary: bool, or_replace: bool) -> SqlResult<Statement> {
     cursor.expect("VIEW")?;
     let if_not_exists = cursor.if_not_exists();
     let name = cursor.path()?;

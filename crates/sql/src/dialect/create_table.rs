@@ -164,9 +164,11 @@ pub(super) fn primary_key(cursor: &mut Cursor<'_>) -> SqlResult<PrimaryKey> {
 
 fn refuse_unique(cursor: &Cursor<'_>) -> SqlResult<()> {
     match cursor.at("UNIQUE") {
-        true => Err(SqlError::unsupported("`UNIQUE` constraints are not supported")
-            .with_hint("declare a `PRIMARY KEY (..) NOT ENFORCED`")
-            .at_span(cursor.peek().span)),
+        true => Err(
+            SqlError::unsupported("`UNIQUE` constraints are not supported")
+                .with_hint("declare a `PRIMARY KEY (..) NOT ENFORCED`")
+                .at_span(cursor.peek().span),
+        ),
         false => Ok(()),
     }
 }

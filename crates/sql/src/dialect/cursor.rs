@@ -126,10 +126,14 @@ impl<'a> Cursor<'a> {
             Some(word) => Ok(word),
             None => {
                 let list: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                Err(self.expected(&list.join(", ").replacen(", ", " or ", match list.len() {
-                    2 => 1,
-                    _ => 0,
-                })))
+                Err(self.expected(&list.join(", ").replacen(
+                    ", ",
+                    " or ",
+                    match list.len() {
+                        2 => 1,
+                        _ => 0,
+                    },
+                )))
             }
         }
     }
@@ -152,7 +156,8 @@ impl<'a> Cursor<'a> {
 
     fn index_of_next(&self) -> usize {
         let start = self.peek().span.start;
-        self.source.index_at(Position::new(start.line, start.column))
+        self.source
+            .index_at(Position::new(start.line, start.column))
     }
 
     /// `IF NOT EXISTS`.
@@ -331,8 +336,9 @@ impl<'a> Source<'a> {
                 SqlError::syntax(format!("expected {what}, found `{first_line}`"))
                     .at_span(found.token.span)
             }
-            None => SqlError::syntax(format!("expected {what}, found end of statement"))
-                .at(self.end, 1),
+            None => {
+                SqlError::syntax(format!("expected {what}, found end of statement")).at(self.end, 1)
+            }
         }
     }
 

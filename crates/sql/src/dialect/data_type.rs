@@ -15,9 +15,31 @@ use crate::types::{
 
 /// The names a type may have, for advice.
 const NAMES: &[&str] = &[
-    "ARRAY", "BIGINT", "BINARY", "BOOLEAN", "BYTES", "CHAR", "DATE", "DECIMAL", "DOUBLE", "FLOAT",
-    "INT", "INTEGER", "INTERVAL", "MAP", "MULTISET", "NUMERIC", "ROW", "SMALLINT", "STRING", "TIME",
-    "TIMESTAMP", "TIMESTAMP_LTZ", "TINYINT", "VARBINARY", "VARCHAR",
+    "ARRAY",
+    "BIGINT",
+    "BINARY",
+    "BOOLEAN",
+    "BYTES",
+    "CHAR",
+    "DATE",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "INT",
+    "INTEGER",
+    "INTERVAL",
+    "MAP",
+    "MULTISET",
+    "NUMERIC",
+    "ROW",
+    "SMALLINT",
+    "STRING",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_LTZ",
+    "TINYINT",
+    "VARBINARY",
+    "VARCHAR",
 ];
 
 /// Types of Flink without an implementation.
@@ -70,7 +92,10 @@ fn parse_kind(parser: &mut Parser<'_>) -> Parsed<TypeKind> {
         return Ok(kind);
     }
     if parser.peek_token_ref().token == Token::Period || word.quote_style.is_some() {
-        let message = format!("user-defined types such as `{}` are not supported", word.value);
+        let message = format!(
+            "user-defined types such as `{}` are not supported",
+            word.value
+        );
         return fail(SqlError::unsupported(message), token.span);
     }
     if ABSENT.contains(&name.as_str()) {
@@ -183,7 +208,13 @@ fn length(parser: &mut Parser<'_>, name: &str) -> Parsed<u32> {
         return Ok(1);
     }
     let (number, span) = unsigned(parser)?;
-    let length = in_range(number, span, &format!("the length of `{name}`"), 1, LENGTH_MAX)?;
+    let length = in_range(
+        number,
+        span,
+        &format!("the length of `{name}`"),
+        1,
+        LENGTH_MAX,
+    )?;
     parser.expect_token(&Token::RParen)?;
     Ok(length)
 }
@@ -194,7 +225,13 @@ fn digits(parser: &mut Parser<'_>, name: &str, min: u8, max: u8) -> Parsed<Optio
         return Ok(None);
     }
     let (number, span) = unsigned(parser)?;
-    let precision = in_range(number, span, &format!("the precision of `{name}`"), min, max)?;
+    let precision = in_range(
+        number,
+        span,
+        &format!("the precision of `{name}`"),
+        min,
+        max,
+    )?;
     parser.expect_token(&Token::RParen)?;
     Ok(Some(precision))
 }
@@ -220,8 +257,13 @@ fn decimal(parser: &mut Parser<'_>) -> Parsed<TypeKind> {
         });
     }
     let (number, span) = unsigned(parser)?;
-    let precision =
-        in_range(number, span, "the precision of `DECIMAL`", 1, DECIMAL_PRECISION_MAX)?;
+    let precision = in_range(
+        number,
+        span,
+        "the precision of `DECIMAL`",
+        1,
+        DECIMAL_PRECISION_MAX,
+    )?;
     let mut scale = 0;
     if parser.consume_token(&Token::Comma) {
         let (number, span) = unsigned(parser)?;
@@ -241,8 +283,7 @@ fn time(parser: &mut Parser<'_>, span: Span) -> Parsed<TypeKind> {
 }
 
 fn timestamp(parser: &mut Parser<'_>, span: Span) -> Parsed<TypeKind> {
-    let precision =
-        digits(parser, "TIMESTAMP", 0, 9)?.unwrap_or(TIMESTAMP_PRECISION_DEFAULT);
+    let precision = digits(parser, "TIMESTAMP", 0, 9)?.unwrap_or(TIMESTAMP_PRECISION_DEFAULT);
     if eat_words(parser, &["WITH", "LOCAL", "TIME", "ZONE"]) {
         return Ok(TypeKind::TimestampLtz(precision));
     }

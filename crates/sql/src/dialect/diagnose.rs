@@ -12,8 +12,24 @@ use crate::error::{Position, SqlError, nearest};
 
 /// Clause words worth proposing for a misspelt one.
 const CLAUSES: &[&str] = &[
-    "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "INTERSECT", "EXCEPT", "JOIN",
-    "LEFT", "RIGHT", "FULL", "INNER", "CROSS", "WINDOW", "QUALIFY", "MATCH_RECOGNIZE",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "ORDER",
+    "LIMIT",
+    "UNION",
+    "INTERSECT",
+    "EXCEPT",
+    "JOIN",
+    "LEFT",
+    "RIGHT",
+    "FULL",
+    "INNER",
+    "CROSS",
+    "WINDOW",
+    "QUALIFY",
+    "MATCH_RECOGNIZE",
 ];
 
 /// The error of the innermost sub-query at or after token `from` that does not parse alone.
@@ -51,7 +67,9 @@ fn at_parenthesis(mut error: SqlError, end: Position) -> SqlError {
     if error.position == Some(end) {
         error.message = error.message.replace("found end of statement", "found `)`");
     }
-    error.message = error.message.replace("expected end of statement", "expected `)`");
+    error.message = error
+        .message
+        .replace("expected end of statement", "expected `)`");
     error
 }
 
@@ -76,7 +94,11 @@ fn closing(source: &Source<'_>, open: usize) -> Option<usize> {
 /// `error` with advice if the token at `index` or the one before it is nearly a clause's word.
 pub(super) fn misspelt_word(source: &Source<'_>, index: usize, error: SqlError) -> SqlError {
     let candidates = [index.checked_sub(1), Some(index)];
-    for lexeme in candidates.into_iter().flatten().filter_map(|at| source.lexemes().get(at)) {
+    for lexeme in candidates
+        .into_iter()
+        .flatten()
+        .filter_map(|at| source.lexemes().get(at))
+    {
         if let Token::Word(word) = &lexeme.token.token
             && word.quote_style.is_none()
             && word.value.len() >= 4

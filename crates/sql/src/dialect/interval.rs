@@ -124,21 +124,37 @@ pub fn interval_to_millis_or_months(interval: &Interval) -> SqlResult<IntervalVa
         None => first,
         Some(field) => Unit::of(field)
             .filter(|last| may_go(first, *last))
-            .ok_or_else(|| refuse(format!("an interval cannot go from `{}` to `{field}`", first.name())))?,
+            .ok_or_else(|| {
+                refuse(format!(
+                    "an interval cannot go from `{}` to `{field}`",
+                    first.name()
+                ))
+            })?,
     };
     let (text, sign) = signed(text, negated);
     let form = || {
-        let to = if last == first { String::new() } else { format!(" TO {}", last.name()) };
-        refuse(format!("`{text}` is not an interval of `{}{to}`", first.name()))
+        let to = if last == first {
+            String::new()
+        } else {
+            format!(" TO {}", last.name())
+        };
+        refuse(format!(
+            "`{text}` is not an interval of `{}{to}`",
+            first.name()
+        ))
     };
     let fields = split_fields(text, first, last).ok_or_else(form)?;
-    let precision = interval.leading_precision.unwrap_or(LEADING_PRECISION_DEFAULT);
+    let precision = interval
+        .leading_precision
+        .unwrap_or(LEADING_PRECISION_DEFAULT);
     if !(1..=LEADING_PRECISION_MAX).contains(&precision) {
         return Err(refuse(format!(
             "the precision of an interval must be between 1 and {LEADING_PRECISION_MAX}, not {precision}"
         )));
     }
-    let fraction_digits = interval.fractional_seconds_precision.unwrap_or(FRACTION_PRECISION_DEFAULT);
+    let fraction_digits = interval
+        .fractional_seconds_precision
+        .unwrap_or(FRACTION_PRECISION_DEFAULT);
     let mut total: i64 = 0;
     for (index, field) in fields.iter().enumerate() {
         let value: i64 = field.whole.parse().map_err(|_| form())?;
@@ -147,7 +163,11 @@ pub fn interval_to_millis_or_months(interval: &Interval) -> SqlResult<IntervalVa
                 "the interval's value `{value}` has more digits than `{}({precision})` allows",
                 first.name()
             ))
-            .with_hint(format!("write `{}({})`", first.name(), significant_digits(value))));
+            .with_hint(format!(
+                "write `{}({})`",
+                first.name(),
+                significant_digits(value)
+            )));
         }
         if index > 0 && (value > field.unit.max_after_first() || field.whole.len() > 2) {
             return Err(refuse(format!(
@@ -230,7 +250,13 @@ fn split_fields(text: &str, first: Unit, last: Unit) -> Option<Vec<Field<'_>>> {
     let units: &[Unit] = if first.counts_months() {
         &[Unit::Year, Unit::Quarter, Unit::Month]
     } else {
-        &[Unit::Week, Unit::Day, Unit::Hour, Unit::Minute, Unit::Second]
+        &[
+            Unit::Week,
+            Unit::Day,
+            Unit::Hour,
+            Unit::Minute,
+            Unit::Second,
+        ]
     };
     let mut rest = Some(text);
     let mut fields = Vec::new();
@@ -320,15 +346,42 @@ mod tests {
     #[test]
     fn a_literal_that_does_not_fit_its_fields_is_refused() {
         let cases = [
-            ("INTERVAL '300' SECOND", "1:10: the interval's value `300` has more digits than `SECOND(2)` allows (write `SECOND(3)`)"),
-            ("INTERVAL '1 24' DAY TO HOUR", "1:10: `24` is no `HOUR` of an interval: at most 23"),
-            ("INTERVAL '1' DAY TO HOUR", "1:10: `1` is not an interval of `DAY TO HOUR`"),
-            ("INTERVAL 'x' SECOND", "1:10: `x` is not an interval of `SECOND`"),
-            ("INTERVAL '1.5' MINUTE", "1:10: `1.5` is not an interval of `MINUTE`"),
-            ("INTERVAL '5'", "1:13: expected an interval's unit, found end of statement"),
-            ("INTERVAL '5' PARSEC", "1:14: expected an interval's unit, found `PARSEC`"),
-            ("INTERVAL '1' HOUR TO DAY", "1:10: an interval cannot go from `HOUR` to `DAY`"),
-            ("INTERVAL 5 SECOND", "1:10: an interval's value must be a quoted literal (write `INTERVAL '5' SECOND`, or multiply: `n * INTERVAL '1' SECOND`)"),
+            (
+                "INTERVAL '300' SECOND",
+                "1:10: the interval's value `300` has more digits than `SECOND(2)` allows (write `SECOND(3)`)",
+            ),
+            (
+                "INTERVAL '1 24' DAY TO HOUR",
+                "1:10: `24` is no `HOUR` of an interval: at most 23",
+            ),
+            (
+                "INTERVAL '1' DAY TO HOUR",
+                "1:10: `1` is not an interval of `DAY TO HOUR`",
+            ),
+            (
+                "INTERVAL 'x' SECOND",
+                "1:10: `x` is not an interval of `SECOND`",
+            ),
+            (
+                "INTERVAL '1.5' MINUTE",
+                "1:10: `1.5` is not an interval of `MINUTE`",
+            ),
+            (
+                "INTERVAL '5'",
+                "1:13: expected an interval's unit, found end of statement",
+            ),
+            (
+                "INTERVAL '5' PARSEC",
+                "1:14: expected an interval's unit, found `PARSEC`",
+            ),
+            (
+                "INTERVAL '1' HOUR TO DAY",
+                "1:10: an interval cannot go from `HOUR` to `DAY`",
+            ),
+            (
+                "INTERVAL 5 SECOND",
+                "1:10: an interval's value must be a quoted literal (write `INTERVAL '5' SECOND`, or multiply: `n * INTERVAL '1' SECOND`)",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(read(text), expected, "{text}");

@@ -167,7 +167,10 @@ fn clause(parser: &mut Parser<'_>) -> Parsed<FunctionArg> {
         &["EMPTY", "ARRAY"],
         &["EMPTY", "OBJECT"],
     ];
-    match behaviours.into_iter().find(|words| eat_words(parser, words)) {
+    match behaviours
+        .into_iter()
+        .find(|words| eat_words(parser, words))
+    {
         Some(words) => Ok(named(event(parser)?, text(&words.join(" ")))),
         None => expected(parser, "`)`"),
     }

@@ -99,10 +99,7 @@ impl<'a> Lexer<'a> {
             c if c.is_alphabetic() || c == '_' => self.word_or_prefixed_string()?,
             _ => self.symbol()?,
         };
-        self.after_operand = matches!(
-            token,
-            Token::Word(_) | Token::RParen | Token::RBracket | Token::Number(..)
-        );
+        self.after_operand = matches!(token, Token::Word(_) | Token::RParen | Token::RBracket);
         Ok(Some(Lexeme {
             token: TokenWithSpan::new(
                 token,
@@ -270,8 +267,11 @@ impl<'a> Lexer<'a> {
 
     fn word_or_prefixed_string(&mut self) -> Result<Token, LexError> {
         let rest = self.rest();
-        let prefix = |with: &str| rest.len() >= with.len() && rest.is_char_boundary(with.len())
-            && rest.split_at(with.len()).0.eq_ignore_ascii_case(with);
+        let prefix = |with: &str| {
+            rest.len() >= with.len()
+                && rest.is_char_boundary(with.len())
+                && rest.split_at(with.len()).0.eq_ignore_ascii_case(with)
+        };
         if prefix("e'") {
             self.bump();
             return self.escaped_string();
@@ -372,7 +372,10 @@ impl<'a> Lexer<'a> {
         let mut escape = '\\';
         let end = self.clone();
         self.skip_blanks()?;
-        if self.take_while(char::is_alphabetic).eq_ignore_ascii_case("UESCAPE") {
+        if self
+            .take_while(char::is_alphabetic)
+            .eq_ignore_ascii_case("UESCAPE")
+        {
             self.skip_blanks()?;
             let place = self.clone();
             let given = match self.peek() {
@@ -478,7 +481,10 @@ mod tests {
         let cases = [
             ("a.`b c`.D", "a . `b c` . D"),
             ("1 .5 1.5e3 2e t.5", "1 .5 1.5e3 2 e t . 5"),
-            ("'it''s' E'a\\n\\u0041\\'' U&'\\0041\\\\' U&'!0041' UESCAPE '!'", "'it's' 'a\nA'' 'A\\' 'A'"),
+            (
+                "'it''s' E'a\\n\\u0041\\'' U&'\\0041\\\\' U&'!0041' UESCAPE '!'",
+                "'it's' 'a\nA'' 'A\\' 'A'",
+            ),
             ("X'0aFF' N'x'", "X'0aFF' 'x'"),
             ("a -- b\n/* c */ // d\ne", "a e"),
             ("SELECT /*+ A('b') */ x", "SELECT /*+ A('b') */ x"),
@@ -493,16 +499,37 @@ mod tests {
     #[test]
     fn a_bad_text_is_refused_at_its_place() {
         let cases = [
-            ("a\n 'b", "a <2:2: the string that begins here does not end ..>"),
-            ("/* b", "<1:1: the comment that begins here does not end ..>"),
-            ("`b", "<1:1: the quoted identifier that begins here does not end ..>"),
+            (
+                "a\n 'b",
+                "a <2:2: the string that begins here does not end ..>",
+            ),
+            (
+                "/* b",
+                "<1:1: the comment that begins here does not end ..>",
+            ),
+            (
+                "`b",
+                "<1:1: the quoted identifier that begins here does not end ..>",
+            ),
             ("``", "<1:1: an identifier is empty>"),
             ("a & b", "a <1:3: unexpected character `&`>"),
-            ("\"a\"", "<1:1: double quotes are not allowed (write 'text' for a string and `name` for an identifier)>"),
-            ("X'abc'", "<1:1: a binary string is an even number of hexadecimal digits>"),
+            (
+                "\"a\"",
+                "<1:1: double quotes are not allowed (write 'text' for a string and `name` for an identifier)>",
+            ),
+            (
+                "X'abc'",
+                "<1:1: a binary string is an even number of hexadecimal digits>",
+            ),
             ("E'\\uZZ'", "<1:3: this escape is no character>"),
-            ("U&'\\00'", "<1:1: this string has an escape that is no character>"),
-            ("U&'a' UESCAPE 'xy'", "<1:15: `UESCAPE` takes a string of one character>"),
+            (
+                "U&'\\00'",
+                "<1:1: this string has an escape that is no character>",
+            ),
+            (
+                "U&'a' UESCAPE 'xy'",
+                "<1:15: `UESCAPE` takes a string of one character>",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(lex(text), expected, "{text}");
@@ -520,8 +547,15 @@ mod tests {
         }
         assert_eq!(
             places,
-            [("SELECT", 1, 1), ("`ä`", 1, 8), (",", 1, 11), ("'x'", 1, 13), ("FROM", 2, 3),
-             ("t", 2, 8), (";", 2, 9)]
+            [
+                ("SELECT", 1, 1),
+                ("`ä`", 1, 8),
+                (",", 1, 11),
+                ("'x'", 1, 13),
+                ("FROM", 2, 3),
+                ("t", 2, 8),
+                (";", 2, 9)
+            ]
         );
     }
 }

@@ -27,8 +27,14 @@ const ABSENT: &[(&[&str], &str)] = &[
     (&["ADD", "JAR"], "user artifacts"),
     (&["REMOVE", "JAR"], "user artifacts"),
     (&["ALTER", "CATALOG"], "changing catalogs"),
-    (&["ALTER", "TEMPORARY", "SYSTEM", "FUNCTION"], "user-defined functions"),
-    (&["ALTER", "TEMPORARY", "FUNCTION"], "user-defined functions"),
+    (
+        &["ALTER", "TEMPORARY", "SYSTEM", "FUNCTION"],
+        "user-defined functions",
+    ),
+    (
+        &["ALTER", "TEMPORARY", "FUNCTION"],
+        "user-defined functions",
+    ),
     (&["ALTER", "FUNCTION"], "user-defined functions"),
     (&["ALTER", "MODEL"], "models"),
     (&["ALTER", "MATERIALIZED", "TABLE"], "materialized tables"),
@@ -38,7 +44,10 @@ const ABSENT: &[(&[&str], &str)] = &[
     (&["COMPILE", "AND", "EXECUTE", "PLAN"], "compiled plans"),
     (&["COMPILE", "PLAN"], "compiled plans"),
     (&["EXECUTE", "PLAN"], "compiled plans"),
-    (&["CREATE", "OR", "ALTER", "MATERIALIZED", "TABLE"], "materialized tables"),
+    (
+        &["CREATE", "OR", "ALTER", "MATERIALIZED", "TABLE"],
+        "materialized tables",
+    ),
     (&["CREATE", "MATERIALIZED", "TABLE"], "materialized tables"),
     (&["CREATE", "TEMPORARY", "MODEL"], "models"),
     (&["CREATE", "MODEL"], "models"),
@@ -53,8 +62,14 @@ const ABSENT: &[(&[&str], &str)] = &[
     (&["LOAD", "MODULE"], "modules"),
     (&["UNLOAD", "MODULE"], "modules"),
     (&["USE", "MODULES"], "modules"),
-    (&["SHOW", "CREATE", "OR", "ALTER", "MATERIALIZED", "TABLE"], "materialized tables"),
-    (&["SHOW", "CREATE", "MATERIALIZED", "TABLE"], "materialized tables"),
+    (
+        &["SHOW", "CREATE", "OR", "ALTER", "MATERIALIZED", "TABLE"],
+        "materialized tables",
+    ),
+    (
+        &["SHOW", "CREATE", "MATERIALIZED", "TABLE"],
+        "materialized tables",
+    ),
     (&["SHOW", "MATERIALIZED", "TABLES"], "materialized tables"),
     (&["SHOW", "CREATE", "MODEL"], "models"),
     (&["SHOW", "MODELS"], "models"),
@@ -186,9 +201,9 @@ fn use_statement(cursor: &mut Cursor<'_>) -> SqlResult<Statement> {
 fn setting_text(cursor: &mut Cursor<'_>) -> SqlResult<SettingKey> {
     let position = cursor.position();
     let span = cursor.peek().span;
-    let key = cursor.string().map_err(|error| {
-        error.with_hint("write `SET 'key' = 'value'`, both in single quotes")
-    })?;
+    let key = cursor
+        .string()
+        .map_err(|error| error.with_hint("write `SET 'key' = 'value'`, both in single quotes"))?;
     let length = if span.start.line == span.end.line {
         span.end.column.saturating_sub(span.start.column)
     } else {

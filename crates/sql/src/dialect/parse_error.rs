@@ -86,7 +86,10 @@ pub(super) fn reported(error: &ParserError) -> Reported {
         return Reported::Own(own);
     }
     let (text, position) = cut_position(text);
-    match text.strip_prefix("Expected: ").and_then(|rest| rest.split_once(", found: ")) {
+    match text
+        .strip_prefix("Expected: ")
+        .and_then(|rest| rest.split_once(", found: "))
+    {
         Some((wanted, _)) => Reported::Expected(code(wanted), position),
         None => Reported::Other(lower_first(text), position),
     }

@@ -202,7 +202,10 @@ fn check_name(name: &Ident) -> SqlResult<()> {
     };
     Err(SqlError::syntax(format!("expected a name, found {found}"))
         .at_span(name.span)
-        .with_hint(format!("write `{}` in back-ticks to use it as a name", name.value)))
+        .with_hint(format!(
+            "write `{}` in back-ticks to use it as a name",
+            name.value
+        )))
 }
 
 fn check_alias(alias: &Option<TableAlias>) -> SqlResult<()> {
@@ -289,8 +292,21 @@ fn check_expr(expr: &Expr) -> SqlResult<()> {
     use BinaryOperator as B;
     match expr {
         Expr::BinaryOp { op, .. } => match op {
-            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo | B::StringConcat | B::Gt
-            | B::Lt | B::GtEq | B::LtEq | B::Eq | B::NotEq | B::And | B::Or | B::Overlaps => Ok(()),
+            B::Plus
+            | B::Minus
+            | B::Multiply
+            | B::Divide
+            | B::Modulo
+            | B::StringConcat
+            | B::Gt
+            | B::Lt
+            | B::GtEq
+            | B::LtEq
+            | B::Eq
+            | B::NotEq
+            | B::And
+            | B::Or
+            | B::Overlaps => Ok(()),
             other => absent(&format!("the operator `{other}`"), expr.span()),
         },
         Expr::UnaryOp { op, .. } => match op {

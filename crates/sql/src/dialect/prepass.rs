@@ -111,8 +111,7 @@ fn moved_within(lexemes: &[Lexeme], index: usize) -> Option<Vec<Lexeme>> {
     if !(closes && is(index, "WITHIN") && is(index + 1, "INTERVAL")) {
         return None;
     }
-    let interval_end =
-        (index..lexemes.len()).find(|&at| is(at, "DEFINE") || is(at, "SUBSET"))?;
+    let interval_end = (index..lexemes.len()).find(|&at| is(at, "DEFINE") || is(at, "SUBSET"))?;
     let define = (interval_end..lexemes.len()).find(|&at| is(at, "DEFINE"))?;
     let within = lexemes.get(index)?;
     let mut out = lexemes.get(..index)?.to_vec();

@@ -197,8 +197,7 @@ fn opens_block(before: &[Lexeme], token: &Token) -> bool {
     let count = before.len();
     let after_set =
         count >= 2 && is(count - 2, "STATEMENT") && is(count - 1, "SET") && is_word(token, "BEGIN");
-    let leading =
-        count == 2 && is(0, "BEGIN") && is(1, "STATEMENT") && is_word(token, "SET");
+    let leading = count == 2 && is(0, "BEGIN") && is(1, "STATEMENT") && is_word(token, "SET");
     after_set || leading
 }
 
@@ -228,21 +227,42 @@ mod tests {
     fn a_statement_set_is_one_statement() {
         let set = "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT CASE WHEN x THEN 1 END FROM b; \
                    INSERT INTO c SELECT 1; END";
-        assert_eq!(split(&format!("{set}; d")), [format!("1:1 {set}"), format!("1:{} d", set.len() + 3)]);
+        assert_eq!(
+            split(&format!("{set}; d")),
+            [format!("1:1 {set}"), format!("1:{} d", set.len() + 3)]
+        );
         let old = "begin statement set; insert into a select 1; end";
         assert_eq!(split(&format!("{old};")), [format!("1:1 {old}")]);
         assert_eq!(
             split("x;\nBEGIN STATEMENT SET; INSERT"),
-            ["1:1 x", "error 2:1: this statement set does not end with `END;`"]
+            [
+                "1:1 x",
+                "error 2:1: this statement set does not end with `END;`"
+            ]
         );
     }
 
     #[test]
     fn a_prompt_waits_for_the_end_of_a_statement() {
-        for complete in ["", "  -- c", "a;", "a; b;", "SELECT ';';", "a & b", "EXECUTE STATEMENT SET BEGIN a; END;"] {
+        for complete in [
+            "",
+            "  -- c",
+            "a;",
+            "a; b;",
+            "SELECT ';';",
+            "a & b",
+            "EXECUTE STATEMENT SET BEGIN a; END;",
+        ] {
             assert!(is_complete(complete), "{complete}");
         }
-        for open in ["a", "a; b", "SELECT 'x;", "/* ;", "EXECUTE STATEMENT SET BEGIN a;", "EXECUTE STATEMENT SET BEGIN a; END"] {
+        for open in [
+            "a",
+            "a; b",
+            "SELECT 'x;",
+            "/* ;",
+            "EXECUTE STATEMENT SET BEGIN a;",
+            "EXECUTE STATEMENT SET BEGIN a; END",
+        ] {
             assert!(!is_complete(open), "{open}");
         }
     }
@@ -270,7 +290,10 @@ mod tests {
                 let piece = PIECES[choice % PIECES.len()];
                 let line = text.matches('\n').count() as u64 + 1;
                 let column = text.rsplit('\n').next().unwrap().chars().count() as u64 + 1;
-                expected.push((Position::new(line, column), text.len()..text.len() + piece.len()));
+                expected.push((
+                    Position::new(line, column),
+                    text.len()..text.len() + piece.len(),
+                ));
                 text.push_str(piece);
                 text.push(';');
             }

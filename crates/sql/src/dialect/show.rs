@@ -48,16 +48,28 @@ fn show_kind(cursor: &mut Cursor<'_>) -> SqlResult<ShowKind> {
         (&["MODULES"], ShowKind::Modules { full: false }),
         (&["JARS"], ShowKind::Jars),
     ];
-    let found = compound.into_iter().find(|(words, _)| cursor.eat_all(words));
+    let found = compound
+        .into_iter()
+        .find(|(words, _)| cursor.eat_all(words));
     match found {
         Some((_, kind)) => Ok(kind),
-        None => Err(cursor.expected("what to show, for instance `TABLES`").with_nearest(
-            &cursor.peek().token.to_string(),
-            [
-                "CATALOGS", "COLUMNS", "CREATE", "DATABASES", "FUNCTIONS", "JOBS", "MODULES",
-                "PARTITIONS", "TABLES", "VIEWS",
-            ],
-        )),
+        None => Err(cursor
+            .expected("what to show, for instance `TABLES`")
+            .with_nearest(
+                &cursor.peek().token.to_string(),
+                [
+                    "CATALOGS",
+                    "COLUMNS",
+                    "CREATE",
+                    "DATABASES",
+                    "FUNCTIONS",
+                    "JOBS",
+                    "MODULES",
+                    "PARTITIONS",
+                    "TABLES",
+                    "VIEWS",
+                ],
+            )),
     }
 }
 
@@ -91,7 +103,9 @@ impl ShowFilter {
 fn like(pattern: &[char], name: &[char]) -> bool {
     match pattern {
         [] => name.is_empty(),
-        ['%', rest @ ..] => (0..=name.len()).any(|skip| like(rest, name.get(skip..).unwrap_or(&[]))),
+        ['%', rest @ ..] => {
+            (0..=name.len()).any(|skip| like(rest, name.get(skip..).unwrap_or(&[])))
+        }
         ['\\', escaped, rest @ ..] => {
             name.first() == Some(escaped) && like(rest, name.get(1..).unwrap_or(&[]))
         }

@@ -29,7 +29,11 @@ fn options(options: &Options) -> String {
 }
 
 fn flag(name: &str, set: bool) -> String {
-    if set { format!(" {name}") } else { String::new() }
+    if set {
+        format!(" {name}")
+    } else {
+        String::new()
+    }
 }
 
 fn optional(name: &str, value: impl std::fmt::Display) -> String {
@@ -73,22 +77,30 @@ fn table(table: &CreateTable) -> String {
         format!("{}{}", like.source, options.join(""))
     });
     let query = table.as_query.as_ref().map(|query| query.to_string());
-    let distribution = table.distribution.as_ref().map(|d| {
-        format!("{:?} {} {:?}", d.kind, names(&d.columns), d.buckets)
-    });
+    let distribution = table
+        .distribution
+        .as_ref()
+        .map(|d| format!("{:?} {} {:?}", d.kind, names(&d.columns), d.buckets));
     [
         format!("table {}", table.name),
         flag("temporary", table.temporary),
         flag("if-not-exists", table.if_not_exists),
-        flag(&format!("{:?}", table.replace), table.replace != Replace::No),
+        flag(
+            &format!("{:?}", table.replace),
+            table.replace != Replace::No,
+        ),
         optional("columns", columns.join("; ")),
         optional("identifiers", names(&table.identifiers)),
         table.watermark.as_ref().map_or(String::new(), |watermark| {
-            optional("watermark", format!("{} <- {}", names(&watermark.column), watermark.text))
+            optional(
+                "watermark",
+                format!("{} <- {}", names(&watermark.column), watermark.text),
+            )
         }),
-        table.primary_key.as_ref().map_or(String::new(), |key| {
-            optional("key", names(&key.columns))
-        }),
+        table
+            .primary_key
+            .as_ref()
+            .map_or(String::new(), |key| optional("key", names(&key.columns))),
         optional("comment", table.comment.as_deref().unwrap_or("")),
         optional("distribution", distribution.unwrap_or_default()),
         optional("partitions", names(&table.partitioned_by)),
@@ -165,8 +177,12 @@ fn summary(statement: &Statement) -> String {
         Statement::Show(show) => format!(
             "show {:?}{}{}",
             show.kind,
-            show.from.as_ref().map_or(String::new(), |from| format!(" from {from}")),
-            show.filter.as_ref().map_or(String::new(), |filter| format!(" {filter:?}")),
+            show.from
+                .as_ref()
+                .map_or(String::new(), |from| format!(" from {from}")),
+            show.filter
+                .as_ref()
+                .map_or(String::new(), |filter| format!(" {filter:?}")),
         ),
         Statement::ShowCreate { kind, name } => format!("show create {kind:?} {name}"),
         Statement::Describe {
@@ -205,7 +221,12 @@ fn summary(statement: &Statement) -> String {
             flag("system", function.system)
         ),
         Statement::AlterTable(alter) => {
-            format!("alter table {}{} {}", alter.name, flag("if-exists", alter.if_exists), action(&alter.action))
+            format!(
+                "alter table {}{} {}",
+                alter.name,
+                flag("if-exists", alter.if_exists),
+                action(&alter.action)
+            )
         }
         Statement::AlterView(alter) => match &alter.action {
             AlterViewAction::Rename(to) => format!("alter view {} rename {to}", alter.name),
@@ -245,7 +266,9 @@ fn action(action: &AlterTableAction) -> String {
     };
     match action {
         AlterTableAction::Rename(to) => format!("rename {to}"),
-        AlterTableAction::RenameColumn(from, to) => format!("rename {} to {}", names(from), to.value),
+        AlterTableAction::RenameColumn(from, to) => {
+            format!("rename {} to {}", names(from), to.value)
+        }
         AlterTableAction::Set(set) => format!("set {}", options(set)),
         AlterTableAction::Reset(keys) => format!("reset {}", keys.join(",")),
         AlterTableAction::Add(added) => format!("add {}", elements(added)),
@@ -255,7 +278,10 @@ fn action(action: &AlterTableAction) -> String {
             format!("drop {}", columns.join(";"))
         }
         AlterTableAction::DropPrimaryKey(name) => {
-            format!("drop key {}", name.as_ref().map_or("", |name| name.value.as_str()))
+            format!(
+                "drop key {}",
+                name.as_ref().map_or("", |name| name.value.as_str())
+            )
         }
         AlterTableAction::DropWatermark => "drop watermark".to_string(),
         AlterTableAction::DropDistribution => "drop distribution".to_string(),

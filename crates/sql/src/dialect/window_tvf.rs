@@ -175,7 +175,11 @@ fn check(tvf: &WindowTvf) -> SqlResult<()> {
     {
         let message = format!(
             "the size of `{name}` ({size} ms) must be a multiple of its {} ({slide} ms)",
-            if tvf.kind == WindowKind::Hop { "slide" } else { "step" }
+            if tvf.kind == WindowKind::Hop {
+                "slide"
+            } else {
+                "step"
+            }
         );
         return Err(SqlError::syntax(message).at_span(tvf.span));
     }
@@ -246,10 +250,11 @@ impl<'a> Arguments<'a> {
                 }
                 FunctionArg::Named { name, arg, .. } => {
                     by_name = true;
-                    let slot = parameters.iter().position(|p| name.value.eq_ignore_ascii_case(p));
+                    let slot = parameters
+                        .iter()
+                        .position(|p| name.value.eq_ignore_ascii_case(p));
                     if slot.is_none() {
-                        let message =
-                            format!("`{}` has no argument `{}`", kind.name(), name.value);
+                        let message = format!("`{}` has no argument `{}`", kind.name(), name.value);
                         return Err(SqlError::unknown(message)
                             .with_nearest(&name.value, parameters.iter().copied())
                             .at_span(name.span));
@@ -290,8 +295,11 @@ impl<'a> Arguments<'a> {
             WindowKind::Session => "SESSION(TABLE t [PARTITION BY key], DESCRIPTOR(time), gap)",
         };
         let plural = if given == 1 { "" } else { "s" };
-        SqlError::syntax(format!("`{}` does not take {given} argument{plural}", kind.name()))
-            .with_hint(format!("write `{form}`"))
+        SqlError::syntax(format!(
+            "`{}` does not take {given} argument{plural}",
+            kind.name()
+        ))
+        .with_hint(format!("write `{form}`"))
     }
 
     fn get(&self, name: &str) -> Option<&'a Expr> {
@@ -308,8 +316,14 @@ impl<'a> Arguments<'a> {
             return Err(Self::wrong_count(self.kind, 0).at_span(self.span));
         };
         let wrong = || {
-            let message = format!("the first argument of `{}` must be a table", self.kind.name());
-            self.error_at(data, SqlError::syntax(message).with_hint("write `TABLE name`"))
+            let message = format!(
+                "the first argument of `{}` must be a table",
+                self.kind.name()
+            );
+            self.error_at(
+                data,
+                SqlError::syntax(message).with_hint("write `TABLE name`"),
+            )
         };
         let Expr::Function(function) = data else {
             return match data {
@@ -322,9 +336,7 @@ impl<'a> Arguments<'a> {
         }
         let mut parts = positional(function);
         let input = match parts.next() {
-            Some(Expr::Identifier(name)) => {
-                TvfInput::Table(ObjectPath::from(vec![name.clone()]))
-            }
+            Some(Expr::Identifier(name)) => TvfInput::Table(ObjectPath::from(vec![name.clone()])),
             Some(Expr::CompoundIdentifier(names)) => {
                 TvfInput::Table(ObjectPath::from(names.clone()))
             }

@@ -30,9 +30,17 @@ pub struct BatchJoin {
 impl BatchJoin {
     /// Declares the state.
     pub fn new(spec: SharedJoin, setup: &mut Setup<'_>) -> Self {
-        let left = setup.states.table("left", BatchTable::new(spec.left.clone()));
-        let right = setup.states.table("right", BatchTable::new(spec.right.clone()));
-        BatchJoin { spec, sides: [left, right], ready: VecDeque::new() }
+        let left = setup
+            .states
+            .table("left", BatchTable::new(spec.left.clone()));
+        let right = setup
+            .states
+            .table("right", BatchTable::new(spec.right.clone()));
+        BatchJoin {
+            spec,
+            sides: [left, right],
+            ready: VecDeque::new(),
+        }
     }
 
     fn emit(&mut self, out: &mut Outputs) -> Progress {
@@ -42,7 +50,9 @@ impl BatchJoin {
             if rows > max {
                 self.ready.push_front(records.slice(max, rows - max));
             }
-            out.emit(Box::new(ColumnBatch::insertions(records.slice(0, rows.min(max)))));
+            out.emit(Box::new(ColumnBatch::insertions(
+                records.slice(0, rows.min(max)),
+            )));
             if out.is_full() && !self.ready.is_empty() {
                 return Progress::Pending;
             }
@@ -63,7 +73,9 @@ impl BatchOperator for BatchJoin {
         if input.kinds().is_some() {
             return Err(Error::internal("a batch join met an update"));
         }
-        ctx.states_mut().get_mut(&self.sides[port]).push(input.into_parts().0);
+        ctx.states_mut()
+            .get_mut(&self.sides[port])
+            .push(input.into_parts().0);
         Ok(Progress::Done)
     }
 

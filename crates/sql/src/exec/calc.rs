@@ -42,7 +42,9 @@ impl Calc {
             }
             None => input,
         };
-        let Some(projection) = &self.projection else { return Ok(kept) };
+        let Some(projection) = &self.projection else {
+            return Ok(kept);
+        };
         let rows = kept.num_rows();
         let columns = evaluate_all(projection, kept.records())?;
         let records = batch(&self.schema, columns, rows)?;

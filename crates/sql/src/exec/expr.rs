@@ -38,7 +38,10 @@ pub fn evaluate(expression: &Expression, batch: &RecordBatch) -> Result<ArrayRef
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_all(expressions: &[Expression], batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
-    expressions.iter().map(|expression| evaluate(expression, batch)).collect()
+    expressions
+        .iter()
+        .map(|expression| evaluate(expression, batch))
+        .collect()
 }
 
 /// Evaluates a condition; NULL counts as false.
@@ -47,9 +50,9 @@ pub fn evaluate_all(expressions: &[Expression], batch: &RecordBatch) -> Result<V
 /// As [`evaluate`].
 pub fn evaluate_condition(condition: &Expression, batch: &RecordBatch) -> Result<BooleanArray> {
     let array = evaluate(condition, batch)?;
-    let mask = array.as_boolean_opt().ok_or_else(|| {
-        Error::internal(format!("a condition has type `{}`", array.data_type()))
-    })?;
+    let mask = array
+        .as_boolean_opt()
+        .ok_or_else(|| Error::internal(format!("a condition has type `{}`", array.data_type())))?;
     Ok(match mask.nulls() {
         Some(nulls) => BooleanArray::new(mask.values() & nulls.inner(), None),
         None => mask.clone(),

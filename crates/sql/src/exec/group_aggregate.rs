@@ -57,7 +57,12 @@ impl GroupAggregate {
     pub fn new(spec: GroupAggregateSpec, setup: &mut Setup<'_>) -> Result<Self> {
         let table = GroupTable::new(&spec)?;
         let table = setup.states.table("groups", table);
-        Ok(GroupAggregate { spec, table, touched: Vec::new(), groups: Vec::new() })
+        Ok(GroupAggregate {
+            spec,
+            table,
+            touched: Vec::new(),
+            groups: Vec::new(),
+        })
     }
 
     fn rows(&self, table: &GroupTable, groups: &[u32]) -> Result<Vec<ArrayRef>> {
@@ -120,7 +125,9 @@ impl GroupAggregate {
             self.groups.resize(input.num_rows(), 0);
             table.global();
         } else {
-            table.keys.intern(&keys, input.num_rows(), &mut self.groups)?;
+            table
+                .keys
+                .intern(&keys, input.num_rows(), &mut self.groups)?;
         }
         table.grow();
         Ok(())
@@ -131,9 +138,18 @@ impl GroupAggregate {
             let sign = if input.kind(row).is_addition() { 1 } else { -1 };
             table.counts[*group as usize] += sign;
         }
-        let evaluated: Result<Vec<_>> =
-            self.spec.calls.iter().map(|call| call.evaluate(input.records())).collect();
-        update_all(&mut table.accumulators, &evaluated?, &self.groups, input.kinds())
+        let evaluated: Result<Vec<_>> = self
+            .spec
+            .calls
+            .iter()
+            .map(|call| call.evaluate(input.records()))
+            .collect();
+        update_all(
+            &mut table.accumulators,
+            &evaluated?,
+            &self.groups,
+            input.kinds(),
+        )
     }
 }
 
@@ -180,8 +196,9 @@ impl BatchOperator for GroupAggregate {
             table.grow();
             table.counts[0] = table.counts[0].max(1);
         }
-        let all: Vec<u32> =
-            (0..table.counts.len() as u32).filter(|g| table.counts[*g as usize] > 0).collect();
+        let all: Vec<u32> = (0..table.counts.len() as u32)
+            .filter(|g| table.counts[*g as usize] > 0)
+            .collect();
         for groups in all.chunks(out.rows_max()) {
             let columns = self.rows(table, groups)?;
             let records: RecordBatch = batch(&self.spec.schema, columns, groups.len())?;
@@ -202,8 +219,10 @@ pub struct GroupTable {
 
 impl GroupTable {
     fn new(spec: &GroupAggregateSpec) -> Result<Self> {
-        let types =
-            spec.schema.fields()[..spec.keys.len()].iter().map(|f| f.data_type().clone()).collect();
+        let types = spec.schema.fields()[..spec.keys.len()]
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
         Ok(GroupTable {
             keys: GroupKeys::new(types),
             accumulators: accumulators(&spec.calls, spec.updates)?,
@@ -244,7 +263,10 @@ impl GroupTable {
     }
 
     fn live(&self, groups: &[u32]) -> Vec<bool> {
-        groups.iter().map(|group| self.counts[*group as usize] > 0).collect()
+        groups
+            .iter()
+            .map(|group| self.counts[*group as usize] > 0)
+            .collect()
     }
 
     fn clear(&mut self, group: u32) {
@@ -265,17 +287,24 @@ impl StateTable for GroupTable {
         max_parallelism: u32,
         sink: &mut EntrySink<'_>,
     ) {
-        let all: Vec<u32> =
-            (0..self.counts.len() as u32).filter(|g| self.counts[*g as usize] != 0).collect();
+        let all: Vec<u32> = (0..self.counts.len() as u32)
+            .filter(|g| self.counts[*g as usize] != 0)
+            .collect();
         let written = write_groups(&self.keys, &self.accumulators, &all, |group, key, state| {
             let mut bytes = Vec::new();
             (key.len() as u32).encode(&mut bytes);
             bytes.extend_from_slice(key);
             self.counts[group as usize].encode(&mut bytes);
             bytes.extend_from_slice(state);
-            sink(Some(key_group(stable_hash_bytes(key), max_parallelism)), &bytes);
+            sink(
+                Some(key_group(stable_hash_bytes(key), max_parallelism)),
+                &bytes,
+            );
         });
-        assert!(written.is_ok(), "accumulators in memory can be written: {written:?}");
+        assert!(
+            written.is_ok(),
+            "accumulators in memory can be written: {written:?}"
+        );
     }
 
     fn restore(
@@ -343,7 +372,10 @@ pub fn read_group(
     group: u32,
     state: &[u8],
 ) -> Result<()> {
-    let types = accumulators.iter().flat_map(|accumulator| accumulator.state_types()).collect();
+    let types = accumulators
+        .iter()
+        .flat_map(|accumulator| accumulator.state_types())
+        .collect();
     let columns = RowCodec::new(types).decode([state])?;
     let mut rest = columns.as_slice();
     for accumulator in accumulators {

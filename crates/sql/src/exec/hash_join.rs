@@ -79,11 +79,19 @@ pub fn null_keys(keys: &[ArrayRef]) -> Option<BooleanArray> {
 }
 
 fn gather(records: &RecordBatch, rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
-    records.columns().iter().map(|c| take(c, rows, None).map_err(arrow_error)).collect()
+    records
+        .columns()
+        .iter()
+        .map(|c| take(c, rows, None).map_err(arrow_error))
+        .collect()
 }
 
 fn nulls(schema: &SchemaRef, rows: usize) -> Vec<ArrayRef> {
-    schema.fields().iter().map(|field| new_null_array(field.data_type(), rows)).collect()
+    schema
+        .fields()
+        .iter()
+        .map(|field| new_null_array(field.data_type(), rows))
+        .collect()
 }
 
 /// Joins two batches.
@@ -128,7 +136,9 @@ pub fn hash_join(
         }
     }
     let filled = parts.into_iter().filter(|(_, rows)| *rows > 0);
-    filled.map(|(columns, rows)| batch(&spec.output, columns, rows)).collect()
+    filled
+        .map(|(columns, rows)| batch(&spec.output, columns, rows))
+        .collect()
 }
 
 fn matching_pairs(
@@ -161,7 +171,9 @@ fn matching_pairs(
         }
     }
     let (left_rows, right_rows) = (UInt32Array::from(left_rows), UInt32Array::from(right_rows));
-    let Some(condition) = &spec.condition else { return Ok((left_rows, right_rows)) };
+    let Some(condition) = &spec.condition else {
+        return Ok((left_rows, right_rows));
+    };
     let mut columns = gather(left, &left_rows)?;
     columns.extend(gather(right, &right_rows)?);
     let pairs = batch(&spec.pairs, columns, left_rows.len())?;

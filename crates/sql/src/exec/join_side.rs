@@ -29,7 +29,11 @@ pub struct JoinSide {
 impl JoinSide {
     /// An empty side.
     pub fn new(key_types: Vec<DataType>, schema: SchemaRef) -> Self {
-        let types = schema.fields().iter().map(|field| field.data_type().clone()).collect();
+        let types = schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
         JoinSide {
             keys: GroupKeys::new(key_types),
             rows: RowStore::new(schema),
@@ -66,7 +70,12 @@ impl JoinSide {
     }
 
     /// Inserts a row of a kept batch at the end of its key's chain.
-    pub fn insert(&mut self, stored: &thalweg_columnar::StoredBatch, row: usize, key: u32) -> RowId {
+    pub fn insert(
+        &mut self,
+        stored: &thalweg_columnar::StoredBatch,
+        row: usize,
+        key: u32,
+    ) -> RowId {
         let id = self.rows.insert(stored, row);
         let index = id.0 as usize;
         if self.next.len() <= index {
@@ -161,8 +170,14 @@ impl StateTable for JoinSide {
                 self.matches[id.0 as usize].encode(&mut bytes);
                 let (kept, row) = self.rows.place(id);
                 let written = self.codec.encode(kept.columns(), row, &mut bytes);
-                assert!(written.is_ok(), "rows in memory can be written: {written:?}");
-                sink(Some(key_group(stable_hash_bytes(&key_bytes), max_parallelism)), &bytes);
+                assert!(
+                    written.is_ok(),
+                    "rows in memory can be written: {written:?}"
+                );
+                sink(
+                    Some(key_group(stable_hash_bytes(&key_bytes), max_parallelism)),
+                    &bytes,
+                );
             }
         }
     }
@@ -180,7 +195,9 @@ impl StateTable for JoinSide {
         let matches = u32::decode(&mut entry)?;
         let columns = self.codec.decode([entry])?;
         if columns.len() != self.rows.schema().fields().len() {
-            return Err(Error::corrupt("a stored row has the wrong number of columns"));
+            return Err(Error::corrupt(
+                "a stored row has the wrong number of columns",
+            ));
         }
         let records = batch(&self.rows.schema().clone(), columns, 1)?;
         let stored = self.rows.add_batch(records)?;

@@ -23,7 +23,11 @@ pub struct Limit {
 impl Limit {
     /// Declares the state.
     pub fn new(skip: u64, fetch: Option<u64>, setup: &mut Setup<'_>) -> Self {
-        Limit { skip, fetch, seen: setup.states.operator_list("seen", Redistribution::Split) }
+        Limit {
+            skip,
+            fetch,
+            seen: setup.states.operator_list("seen", Redistribution::Split),
+        }
     }
 }
 
@@ -37,7 +41,9 @@ impl BatchOperator for Limit {
     ) -> Result<Progress> {
         let input = downcast::<ColumnBatch>(payload)?;
         if input.kinds().is_some() {
-            return Err(Error::unsupported("LIMIT without ORDER BY over an input with updates"));
+            return Err(Error::unsupported(
+                "LIMIT without ORDER BY over an input with updates",
+            ));
         }
         let seen = self.seen.get_mut(ctx.states_mut());
         let before: u64 = seen.iter().sum();
@@ -45,11 +51,15 @@ impl BatchOperator for Limit {
         seen.clear();
         seen.push(before + rows);
         let start = self.skip.saturating_sub(before).min(rows);
-        let last = self.fetch.map_or(u64::MAX, |fetch| self.skip.saturating_add(fetch));
+        let last = self
+            .fetch
+            .map_or(u64::MAX, |fetch| self.skip.saturating_add(fetch));
         let end = last.saturating_sub(before).min(rows);
         if start < end {
             // Both are at most the batch's length.
-            out.emit(Box::new(input.slice(start as usize, (end - start) as usize)));
+            out.emit(Box::new(
+                input.slice(start as usize, (end - start) as usize),
+            ));
         }
         Ok(Progress::Done)
     }

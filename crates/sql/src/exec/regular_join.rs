@@ -62,19 +62,32 @@ impl RegularJoin {
     pub fn new(spec: SharedJoin, setup: &mut Setup<'_>) -> Self {
         let left = JoinSide::new(spec.key_types.clone(), spec.left.clone());
         let right = JoinSide::new(spec.key_types.clone(), spec.right.clone());
-        let sides = [setup.states.table("left", left), setup.states.table("right", right)];
-        RegularJoin { spec, sides, work: None }
+        let sides = [
+            setup.states.table("left", left),
+            setup.states.table("right", right),
+        ];
+        RegularJoin {
+            spec,
+            sides,
+            work: None,
+        }
     }
 
     fn begin(&mut self, port: usize, input: ColumnBatch, ctx: &mut Context) -> Result<()> {
-        let expressions = if port == 0 { &self.spec.left_keys } else { &self.spec.right_keys };
+        let expressions = if port == 0 {
+            &self.spec.left_keys
+        } else {
+            &self.spec.right_keys
+        };
         let keys = evaluate_all(expressions, input.records())?;
         let rows = input.num_rows();
         let (mut own_keys, mut other_keys) = (Vec::new(), Vec::new());
         let own = ctx.states_mut().get_mut(&self.sides[port]);
         own.intern(&keys, rows, &mut own_keys)?;
         let adds = (0..rows).any(|row| input.kind(row).is_addition());
-        let stored = adds.then(|| own.add_batch(input.records().clone())).transpose()?;
+        let stored = adds
+            .then(|| own.add_batch(input.records().clone()))
+            .transpose()?;
         let other = ctx.states_mut().get_mut(&self.sides[1 - port]);
         other.intern(&keys, rows, &mut other_keys)?;
         let nulls = null_keys(&keys);
@@ -82,15 +95,27 @@ impl RegularJoin {
             .into_iter()
             .enumerate()
             .map(|(row, key)| {
-                nulls.as_ref().is_none_or(|nulls| !nulls.value(row)).then_some(key)
+                nulls
+                    .as_ref()
+                    .is_none_or(|nulls| !nulls.value(row))
+                    .then_some(key)
             })
             .collect();
-        self.work = Some(Work { port, input, own_keys, other_keys, stored, next: 0 });
+        self.work = Some(Work {
+            port,
+            input,
+            own_keys,
+            other_keys,
+            stored,
+            next: 0,
+        });
         Ok(())
     }
 
     fn drive(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
-        let Some(mut work) = self.work.take() else { return Ok(Progress::Done) };
+        let Some(mut work) = self.work.take() else {
+            return Ok(Progress::Done);
+        };
         while work.next < work.input.num_rows() {
             if out.is_full() {
                 self.work = Some(work);
@@ -135,14 +160,21 @@ impl RegularJoin {
         rows: &mut Vec<u32>,
         ids: &mut Vec<RowId>,
     ) -> Result<()> {
-        let Some(condition) = &self.spec.condition else { return Ok(()) };
+        let Some(condition) = &self.spec.condition else {
+            return Ok(());
+        };
         if rows.is_empty() {
             return Ok(());
         }
         let positions = UInt32Array::from(rows.clone());
         let own = take_all(work.input.records(), &positions)?;
         let others = other.rows().columns(ids)?;
-        let columns = if work.port == 0 { [own, others] } else { [others, own] }.concat();
+        let columns = if work.port == 0 {
+            [own, others]
+        } else {
+            [others, own]
+        }
+        .concat();
         let pairs = batch(&self.spec.pairs, columns, rows.len())?;
         let mask = evaluate_condition(condition, &pairs)?;
         let mut at = 0;
@@ -167,11 +199,18 @@ impl RegularJoin {
         emission: &mut Emission,
     ) -> Result<()> {
         let added = work.input.kind(row).is_addition();
-        let kind = if added { RowKind::Insert } else { RowKind::Delete };
+        let kind = if added {
+            RowKind::Insert
+        } else {
+            RowKind::Delete
+        };
         let own_side = ctx.states_mut().get_mut(&self.sides[work.port]);
         let key = work.own_keys[row];
         if added {
-            let stored = work.stored.as_ref().ok_or_else(|| Error::internal("no kept batch"))?;
+            let stored = work
+                .stored
+                .as_ref()
+                .ok_or_else(|| Error::internal("no kept batch"))?;
             let id = own_side.insert(stored, row, key);
             own_side.matches[id.0 as usize] = matching.len() as u32;
         } else {
@@ -193,8 +232,16 @@ impl RegularJoin {
             }
             return Ok(());
         }
-        let own_pads = if left { join.pads_left() } else { join.pads_right() };
-        let other_pads = if left { join.pads_right() } else { join.pads_left() };
+        let own_pads = if left {
+            join.pads_left()
+        } else {
+            join.pads_right()
+        };
+        let other_pads = if left {
+            join.pads_right()
+        } else {
+            join.pads_left()
+        };
         if matching.is_empty() && own_pads {
             emission.push(Some(row as u32), None, kind);
         }
@@ -231,12 +278,24 @@ impl RegularJoin {
         for id in matching {
             let count = &mut left.matches[id.0 as usize];
             let before = *count;
-            *count = if added { before + 1 } else { before.saturating_sub(1) };
+            *count = if added {
+                before + 1
+            } else {
+                before.saturating_sub(1)
+            };
             if (before == 0) == (*count == 0) {
                 continue;
             }
             let there = (*count > 0) == semi;
-            emission.push(None, Some(*id), if there { RowKind::Insert } else { RowKind::Delete });
+            emission.push(
+                None,
+                Some(*id),
+                if there {
+                    RowKind::Insert
+                } else {
+                    RowKind::Delete
+                },
+            );
         }
     }
 
@@ -267,7 +326,11 @@ impl RegularJoin {
 }
 
 fn take_all(records: &RecordBatch, rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
-    records.columns().iter().map(|c| take(c, rows, None).map_err(arrow_error)).collect()
+    records
+        .columns()
+        .iter()
+        .map(|c| take(c, rows, None).map_err(arrow_error))
+        .collect()
 }
 
 fn own_columns(records: &RecordBatch, rows: &[Option<u32>]) -> Result<Vec<ArrayRef>> {
@@ -278,7 +341,10 @@ fn other_columns(side: &JoinSide, ids: &[Option<RowId>]) -> Result<Vec<ArrayRef>
     let present: Vec<RowId> = ids.iter().flatten().copied().collect();
     if present.is_empty() {
         let fields = side.rows().schema().fields();
-        return Ok(fields.iter().map(|f| new_null_array(f.data_type(), ids.len())).collect());
+        return Ok(fields
+            .iter()
+            .map(|f| new_null_array(f.data_type(), ids.len()))
+            .collect());
     }
     let columns = side.rows().columns(&present)?;
     if present.len() == ids.len() {
@@ -294,7 +360,10 @@ fn other_columns(side: &JoinSide, ids: &[Option<RowId>]) -> Result<Vec<ArrayRef>
             })
         })
         .collect();
-    columns.iter().map(|column| take(column, &places, None).map_err(arrow_error)).collect()
+    columns
+        .iter()
+        .map(|column| take(column, &places, None).map_err(arrow_error))
+        .collect()
 }
 
 impl BatchOperator for RegularJoin {
@@ -313,4 +382,3 @@ impl BatchOperator for RegularJoin {
         self.drive(ctx, out)
     }
 }
-

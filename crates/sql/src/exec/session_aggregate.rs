@@ -64,7 +64,13 @@ impl SessionAggregate {
         };
         let table = setup.states.table("sessions", table);
         let gap = spec.window.size();
-        Ok(SessionAggregate { spec, gap, table, keys: Vec::new(), firing: Vec::new() })
+        Ok(SessionAggregate {
+            spec,
+            gap,
+            table,
+            keys: Vec::new(),
+            firing: Vec::new(),
+        })
     }
 
     fn emit(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
@@ -77,11 +83,20 @@ impl SessionAggregate {
             let keys: Vec<u32> = now.iter().map(|(key, _)| *key).collect();
             let groups: Vec<u32> = now.iter().map(|(_, session)| session.group).collect();
             let table = ctx.states_mut().get_mut(&self.table);
-            let key_columns = if table.global { Vec::new() } else { table.keys.columns(&keys)? };
-            let results: Result<Vec<ArrayRef>> =
-                table.accumulators.iter().map(|a| a.result(&groups)).collect();
+            let key_columns = if table.global {
+                Vec::new()
+            } else {
+                table.keys.columns(&keys)?
+            };
+            let results: Result<Vec<ArrayRef>> = table
+                .accumulators
+                .iter()
+                .map(|a| a.result(&groups))
+                .collect();
             let bounds = |row: usize| (now[row].1.start, now[row].1.end);
-            let rows = self.spec.output(&key_columns, &results?, &bounds, now.len())?;
+            let rows = self
+                .spec
+                .output(&key_columns, &results?, &bounds, now.len())?;
             groups.into_iter().for_each(|group| table.give_back(group));
             out.emit(Box::new(rows));
         }
@@ -99,7 +114,9 @@ impl BatchOperator for SessionAggregate {
     ) -> Result<Progress> {
         let input = downcast::<ColumnBatch>(payload)?;
         if input.kinds().is_some() {
-            return Err(Error::unsupported("a session window over an input with updates"));
+            return Err(Error::unsupported(
+                "a session window over an input with updates",
+            ));
         }
         let times = to_millis(&evaluate(&self.spec.time, input.records())?)?;
         if times.null_count() > 0 {
@@ -108,8 +125,12 @@ impl BatchOperator for SessionAggregate {
             ));
         }
         let columns = evaluate_all(&self.spec.keys, input.records())?;
-        let evaluated: Result<Vec<_>> =
-            self.spec.calls.iter().map(|call| call.evaluate(input.records())).collect();
+        let evaluated: Result<Vec<_>> = self
+            .spec
+            .calls
+            .iter()
+            .map(|call| call.evaluate(input.records()))
+            .collect();
         let evaluated = evaluated?;
         let watermark = ctx.watermark();
         let table = ctx.states_mut().get_mut(&self.table);
@@ -117,7 +138,9 @@ impl BatchOperator for SessionAggregate {
         if table.global {
             self.keys.resize(input.num_rows(), 0);
         } else {
-            table.keys.intern(&columns, input.num_rows(), &mut self.keys)?;
+            table
+                .keys
+                .intern(&columns, input.num_rows(), &mut self.keys)?;
         }
         let mut placed = Placed::default();
         let mut late = 0;
@@ -193,7 +216,9 @@ impl SessionTable {
         let sessions = &self.sessions[index];
         let (mut start, mut end) = (time, time + gap);
         // Touching counts: sessions exactly a gap apart are one.
-        let first = sessions.iter().position(|s| s.end >= start && s.start <= end);
+        let first = sessions
+            .iter()
+            .position(|s| s.end >= start && s.start <= end);
         let Some(first) = first else {
             if watermark >= Watermark(end - 1) {
                 return Ok(None);
@@ -204,8 +229,10 @@ impl SessionTable {
             self.move_end(key, None, end, placed);
             return Ok(Some(group));
         };
-        let touched =
-            sessions[first..].iter().take_while(|s| s.end >= start && s.start <= end).count();
+        let touched = sessions[first..]
+            .iter()
+            .take_while(|s| s.end >= start && s.start <= end)
+            .count();
         let own = sessions[first];
         let last = sessions[first + touched - 1];
         start = start.min(own.start);
@@ -213,9 +240,14 @@ impl SessionTable {
         if touched == 1 && own.start == start && own.end == end {
             return Ok(Some(own.group));
         }
-        let others: Vec<Session> =
-            self.sessions[index].drain(first + 1..first + touched).collect();
-        self.sessions[index][first] = Session { start, end, group: own.group };
+        let others: Vec<Session> = self.sessions[index]
+            .drain(first + 1..first + touched)
+            .collect();
+        self.sessions[index][first] = Session {
+            start,
+            end,
+            group: own.group,
+        };
         self.move_end(key, Some(own.end), end, placed);
         for other in others {
             self.forget_end(key, other.end, end);
@@ -339,8 +371,14 @@ impl StateTable for SessionTable {
                 let each = |_: u32, _: &[u8], state: &[u8]| bytes.extend_from_slice(state);
                 let groups = [session.group];
                 let written = write_groups(&no_keys, &self.accumulators, &groups, each);
-                assert!(written.is_ok(), "accumulators in memory can be written: {written:?}");
-                sink(Some(key_group(stable_hash_bytes(&key_bytes), max_parallelism)), &bytes);
+                assert!(
+                    written.is_ok(),
+                    "accumulators in memory can be written: {written:?}"
+                );
+                sink(
+                    Some(key_group(stable_hash_bytes(&key_bytes), max_parallelism)),
+                    &bytes,
+                );
             }
         }
     }
@@ -354,7 +392,11 @@ impl StateTable for SessionTable {
         let (start, end) = <(i64, i64)>::decode(&mut entry)?;
         let len = take_len(&mut entry, 1)?;
         let key_bytes = take_bytes(&mut entry, len)?;
-        let key = if self.global { 0 } else { self.keys.intern_bytes(key_bytes)? };
+        let key = if self.global {
+            0
+        } else {
+            self.keys.intern_bytes(key_bytes)?
+        };
         let group = self.take_group();
         if self.sessions.len() <= key as usize {
             self.sessions.resize_with(key as usize + 1, Vec::new);

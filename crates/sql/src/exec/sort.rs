@@ -46,17 +46,28 @@ impl Sort {
         setup: &mut Setup<'_>,
     ) -> Self {
         let table = setup.states.table("rows", BatchTable::new(schema.clone()));
-        Sort { order, skip, fetch, schema, table, sorted: None }
+        Sort {
+            order,
+            skip,
+            fetch,
+            schema,
+            table,
+            sorted: None,
+        }
     }
 
     fn emit(&mut self, out: &mut Outputs) -> Progress {
-        let Some((records, next)) = &mut self.sorted else { return Progress::Done };
+        let Some((records, next)) = &mut self.sorted else {
+            return Progress::Done;
+        };
         while *next < records.num_rows() {
             if out.is_full() {
                 return Progress::Pending;
             }
             let rows = out.rows_max().min(records.num_rows() - *next);
-            out.emit(Box::new(ColumnBatch::insertions(records.slice(*next, rows))));
+            out.emit(Box::new(ColumnBatch::insertions(
+                records.slice(*next, rows),
+            )));
             *next += rows;
         }
         self.sorted = None;
@@ -76,7 +87,10 @@ impl BatchOperator for Sort {
         if input.kinds().is_some() {
             return Err(Error::unsupported("ORDER BY over an input with updates"));
         }
-        ctx.states_mut().get_mut(&self.table).batches.push(input.into_parts().0);
+        ctx.states_mut()
+            .get_mut(&self.table)
+            .batches
+            .push(input.into_parts().0);
         Ok(Progress::Done)
     }
 
@@ -89,15 +103,20 @@ impl BatchOperator for Sort {
         let rows = concat_batches(&self.schema, &batches).map_err(arrow_error)?;
         let mut places: Vec<u32> = (0..rows.num_rows() as u32).collect();
         if !self.order.is_empty() {
-            let expressions: Vec<Expression> =
-                self.order.iter().map(|key| key.expression.clone()).collect();
+            let expressions: Vec<Expression> = self
+                .order
+                .iter()
+                .map(|key| key.expression.clone())
+                .collect();
             let columns = evaluate_all(&expressions, &rows)?;
             let fields = self.order.iter().map(SortKey::field).collect();
             let converter = RowConverter::new(fields).map_err(arrow_error)?;
             let keys = converter.convert_columns(&columns).map_err(arrow_error)?;
             places.sort_by(|a, b| keys.row(*a as usize).cmp(&keys.row(*b as usize)));
         }
-        let end = self.fetch.map_or(places.len(), |n| places.len().min(self.skip + n));
+        let end = self
+            .fetch
+            .map_or(places.len(), |n| places.len().min(self.skip + n));
         let wanted = places.get(self.skip..end).unwrap_or(&[]).to_vec();
         let sorted = take_record_batch(&rows, &UInt32Array::from(wanted)).map_err(arrow_error)?;
         self.sorted = Some((sorted, 0));
@@ -115,8 +134,16 @@ pub struct BatchTable {
 impl BatchTable {
     /// No rows yet.
     pub fn new(schema: SchemaRef) -> Self {
-        let types = schema.fields().iter().map(|field| field.data_type().clone()).collect();
-        BatchTable { schema, codec: RowCodec::new(types), batches: Vec::new() }
+        let types = schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        BatchTable {
+            schema,
+            codec: RowCodec::new(types),
+            batches: Vec::new(),
+        }
     }
 
     /// Keeps a batch.
@@ -141,7 +168,10 @@ impl StateTable for BatchTable {
             for row in 0..records.num_rows() {
                 bytes.clear();
                 let written = self.codec.encode(records.columns(), row, &mut bytes);
-                assert!(written.is_ok(), "rows in memory can be written: {written:?}");
+                assert!(
+                    written.is_ok(),
+                    "rows in memory can be written: {written:?}"
+                );
                 sink(None, &bytes);
             }
         }

@@ -95,7 +95,12 @@ impl TopN {
         let table = PartitionTable::new(&spec)?;
         let converter = converter(&spec)?;
         let table = setup.states.table("partitions", table);
-        Ok(TopN { spec, table, converter, groups: Vec::new() })
+        Ok(TopN {
+            spec,
+            table,
+            converter,
+            groups: Vec::new(),
+        })
     }
 }
 
@@ -114,10 +119,17 @@ impl BatchOperator for TopN {
         let input = downcast::<ColumnBatch>(payload)?;
         let rows = input.num_rows();
         let keys = evaluate_all(&self.spec.partition, input.records())?;
-        let expressions: Vec<Expression> =
-            self.spec.order.iter().map(|key| key.expression.clone()).collect();
+        let expressions: Vec<Expression> = self
+            .spec
+            .order
+            .iter()
+            .map(|key| key.expression.clone())
+            .collect();
         let order = evaluate_all(&expressions, input.records())?;
-        let order = self.converter.convert_columns(&order).map_err(arrow_error)?;
+        let order = self
+            .converter
+            .convert_columns(&order)
+            .map_err(arrow_error)?;
         let table = ctx.states_mut().get_mut(&self.table);
         self.groups.clear();
         if keys.is_empty() {
@@ -136,7 +148,9 @@ impl BatchOperator for TopN {
 
     fn finish(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
         if self.spec.batch_mode {
-            ctx.states_mut().get_mut(&self.table).emit_all(&self.spec, out)?;
+            ctx.states_mut()
+                .get_mut(&self.table)
+                .emit_all(&self.spec, out)?;
         }
         Ok(Progress::Done)
     }
@@ -163,7 +177,12 @@ pub struct PartitionTable {
 impl PartitionTable {
     fn new(spec: &TopNSpec) -> Result<Self> {
         converter(spec)?;
-        let types = spec.input.fields().iter().map(|field| field.data_type().clone()).collect();
+        let types = spec
+            .input
+            .fields()
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
         Ok(PartitionTable {
             keys: GroupKeys::new(spec.partition_types.clone()),
             rows: RowStore::new(spec.input.clone()),
@@ -208,7 +227,13 @@ impl PartitionTable {
             self.touch(spec, *group);
             let id = self.rows.insert(&stored, row);
             let ranked = &mut self.partitions[*group as usize];
-            ranked.insert(at, Ranked { order: key.into(), row: id });
+            ranked.insert(
+                at,
+                Ranked {
+                    order: key.into(),
+                    row: id,
+                },
+            );
             if !spec.updates && ranked.len() > spec.to {
                 self.gone.extend(ranked.pop().map(|ranked| ranked.row));
             }
@@ -220,7 +245,8 @@ impl PartitionTable {
         let touched = &mut self.touched[group as usize];
         if !std::mem::replace(touched, true) {
             let first = self.partitions[group as usize].iter().take(spec.to);
-            self.before.push((group, first.map(|ranked| ranked.row).collect()));
+            self.before
+                .push((group, first.map(|ranked| ranked.row).collect()));
         }
     }
 
@@ -248,8 +274,11 @@ impl PartitionTable {
         let mut changes = Changes::default();
         for (group, before) in std::mem::take(&mut self.before) {
             self.touched[group as usize] = false;
-            let after: Vec<RowId> =
-                self.partitions[group as usize].iter().take(spec.to).map(|r| r.row).collect();
+            let after: Vec<RowId> = self.partitions[group as usize]
+                .iter()
+                .take(spec.to)
+                .map(|r| r.row)
+                .collect();
             if spec.with_rank {
                 changes.by_rank(&before, &after, spec);
             } else {
@@ -281,8 +310,13 @@ impl PartitionTable {
                 ranks.push(at as i64 + 1);
             }
         }
-        for (rows, ranks) in rows.chunks(out.rows_max()).zip(ranks.chunks(out.rows_max())) {
-            out.emit(Box::new(ColumnBatch::insertions(self.output(spec, rows, ranks)?)));
+        for (rows, ranks) in rows
+            .chunks(out.rows_max())
+            .zip(ranks.chunks(out.rows_max()))
+        {
+            out.emit(Box::new(ColumnBatch::insertions(
+                self.output(spec, rows, ranks)?,
+            )));
         }
         Ok(())
     }
@@ -330,16 +364,24 @@ impl Changes {
     fn by_row(&mut self, before: &[RowId], after: &[RowId], spec: &TopNSpec) {
         let before = before.get(spec.from - 1..).unwrap_or(&[]);
         let after = after.get(spec.from - 1..).unwrap_or(&[]);
-        let mut left: Vec<RowId> =
-            before.iter().filter(|row| !after.contains(row)).copied().collect();
-        let mut came: Vec<RowId> =
-            after.iter().filter(|row| !before.contains(row)).copied().collect();
+        let mut left: Vec<RowId> = before
+            .iter()
+            .filter(|row| !after.contains(row))
+            .copied()
+            .collect();
+        let mut came: Vec<RowId> = after
+            .iter()
+            .filter(|row| !before.contains(row))
+            .copied()
+            .collect();
         if let (1, [old], [new]) = (spec.to, left.as_slice(), came.as_slice()) {
             self.update(*old, *new, 0);
             return;
         }
-        left.drain(..).for_each(|row| self.push(row, 0, RowKind::Delete));
-        came.drain(..).for_each(|row| self.push(row, 0, RowKind::Insert));
+        left.drain(..)
+            .for_each(|row| self.push(row, 0, RowKind::Delete));
+        came.drain(..)
+            .for_each(|row| self.push(row, 0, RowKind::Insert));
     }
 }
 
@@ -368,8 +410,14 @@ impl StateTable for PartitionTable {
                 ranked.order.to_vec().encode(&mut bytes);
                 let (kept, row) = self.rows.place(ranked.row);
                 let written = self.codec.encode(kept.columns(), row, &mut bytes);
-                assert!(written.is_ok(), "rows in memory can be written: {written:?}");
-                sink(Some(key_group(stable_hash_bytes(&key), max_parallelism)), &bytes);
+                assert!(
+                    written.is_ok(),
+                    "rows in memory can be written: {written:?}"
+                );
+                sink(
+                    Some(key_group(stable_hash_bytes(&key), max_parallelism)),
+                    &bytes,
+                );
             }
         }
     }
@@ -382,7 +430,11 @@ impl StateTable for PartitionTable {
     ) -> Result<()> {
         let len = take_len(&mut entry, 1)?;
         let key = take_bytes(&mut entry, len)?;
-        let group = if key.is_empty() { 0 } else { self.keys.intern_bytes(key)? as usize };
+        let group = if key.is_empty() {
+            0
+        } else {
+            self.keys.intern_bytes(key)? as usize
+        };
         let at = u32::decode(&mut entry)? as usize;
         let order = Vec::<u8>::decode(&mut entry)?.into_boxed_slice();
         let columns = self.codec.decode([entry])?;

@@ -39,7 +39,10 @@ impl BatchOperator for Unnest {
         let input = downcast::<ColumnBatch>(payload)?;
         let lists = input.records().column(self.column).clone();
         let lists = lists.as_list_opt::<i32>().ok_or_else(|| {
-            Error::user(format!("UNNEST takes an ARRAY, not `{}`", lists.data_type()))
+            Error::user(format!(
+                "UNNEST takes an ARRAY, not `{}`",
+                lists.data_type()
+            ))
         })?;
         let (mut rows, mut elements) = (Vec::new(), Vec::new());
         let offsets = lists.value_offsets();

@@ -17,7 +17,11 @@ pub struct Values(pub Vec<RecordBatch>);
 
 impl SourceFactory for Values {
     fn create(&self, setup: &mut Setup<'_>) -> Result<Box<dyn SourceReader>> {
-        let batches = if setup.info.index == 0 { self.0.clone() } else { Vec::new() };
+        let batches = if setup.info.index == 0 {
+            self.0.clone()
+        } else {
+            Vec::new()
+        };
         let done = setup.states.operator_list("done", Redistribution::Union);
         Ok(Box::new(ValuesReader { batches, done }))
     }

@@ -67,7 +67,9 @@ pub fn highest_millis(array: &ArrayRef) -> Result<Option<i64>> {
             max(array.as_primitive::<TimestampNanosecondType>()).map(|ns| ns.div_euclid(1_000_000))
         }
         other => {
-            return Err(Error::user(format!("a watermark must be a TIMESTAMP, not `{other}`")));
+            return Err(Error::user(format!(
+                "a watermark must be a TIMESTAMP, not `{other}`"
+            )));
         }
     };
     Ok(highest)

@@ -111,11 +111,19 @@ impl WindowAggregate {
     /// # Errors
     /// `User` for argument types that an aggregate does not take.
     pub fn new(spec: WindowAggregateSpec, setup: &mut Setup<'_>) -> Result<Self> {
-        let table = SliceTable { spec: spec.clone(), slices: BTreeMap::new() };
+        let table = SliceTable {
+            spec: spec.clone(),
+            slices: BTreeMap::new(),
+        };
         // A wrong argument type should fail the plan, not the first row.
         accumulators(&spec.calls, spec.updates)?;
         let table = setup.states.table("slices", table);
-        Ok(WindowAggregate { spec, table, groups: Vec::new(), firing: None })
+        Ok(WindowAggregate {
+            spec,
+            table,
+            groups: Vec::new(),
+            firing: None,
+        })
     }
 
     fn add(&mut self, input: &ColumnBatch, end: i64, ctx: &mut Context) -> Result<()> {
@@ -124,15 +132,24 @@ impl WindowAggregate {
             return Ok(());
         }
         let keys = evaluate_all(&self.spec.keys, input.records())?;
-        let evaluated: Result<Vec<_>> =
-            self.spec.calls.iter().map(|call| call.evaluate(input.records())).collect();
+        let evaluated: Result<Vec<_>> = self
+            .spec
+            .calls
+            .iter()
+            .map(|call| call.evaluate(input.records()))
+            .collect();
         let watermark = ctx.watermark();
         let table = ctx.states_mut().get_mut(&self.table);
         let new = !table.slices.contains_key(&end);
         let slice = table.slice(end)?;
         self.groups.clear();
         slice.intern(&keys, input.num_rows(), &mut self.groups)?;
-        update_all(&mut slice.accumulators, &evaluated?, &self.groups, input.kinds())?;
+        update_all(
+            &mut slice.accumulators,
+            &evaluated?,
+            &self.groups,
+            input.kinds(),
+        )?;
         if new {
             // The first of its windows that has not fired; later ones follow one by one.
             let mut ends = self.spec.window.windows_of_slice(end);
@@ -144,17 +161,25 @@ impl WindowAggregate {
     }
 
     fn emit(&mut self, out: &mut Outputs) -> Result<Progress> {
-        let Some(firing) = &mut self.firing else { return Ok(Progress::Done) };
+        let Some(firing) = &mut self.firing else {
+            return Ok(Progress::Done);
+        };
         let total = firing.merged.len() as u32;
         while firing.next < total && !out.is_full() {
             let upto = total.min(firing.next + out.rows_max() as u32);
             let groups: Vec<u32> = (firing.next..upto).collect();
             firing.next = upto;
             let keys = firing.merged.keys.columns(&groups)?;
-            let results: Result<Vec<ArrayRef>> =
-                firing.merged.accumulators.iter().map(|a| a.result(&groups)).collect();
+            let results: Result<Vec<ArrayRef>> = firing
+                .merged
+                .accumulators
+                .iter()
+                .map(|a| a.result(&groups))
+                .collect();
             let (start, end) = (self.spec.window.window_start(firing.end), firing.end);
-            let rows = self.spec.output(&keys, &results?, &|_| (start, end), groups.len())?;
+            let rows = self
+                .spec
+                .output(&keys, &results?, &|_| (start, end), groups.len())?;
             out.emit(Box::new(rows));
         }
         if firing.next < total {
@@ -185,7 +210,9 @@ impl BatchOperator for WindowAggregate {
         let (low, high) = times
             .values()
             .iter()
-            .fold((i64::MAX, i64::MIN), |(low, high), t| (low.min(*t), high.max(*t)));
+            .fold((i64::MAX, i64::MIN), |(low, high), t| {
+                (low.min(*t), high.max(*t))
+            });
         if low > high {
             return Ok(Progress::Done);
         }
@@ -195,7 +222,9 @@ impl BatchOperator for WindowAggregate {
         }
         let mut rows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         for (row, time) in times.values().iter().enumerate() {
-            rows.entry(window.slice_end(*time)).or_default().push(row as u32);
+            rows.entry(window.slice_end(*time))
+                .or_default()
+                .push(row as u32);
         }
         for (end, rows) in rows {
             self.add(&input.take(&UInt32Array::from(rows))?, end, ctx)?;
@@ -228,7 +257,11 @@ impl BatchOperator for WindowAggregate {
                 ctx.register_event_timer(EventTime(next - 1));
             }
         }
-        self.firing = merged.map(|merged| Firing { end, merged, next: 0 });
+        self.firing = merged.map(|merged| Firing {
+            end,
+            merged,
+            next: 0,
+        });
         self.emit(out)
     }
 }
@@ -244,7 +277,9 @@ impl WindowAggregate {
         for (row, time) in times.iter().enumerate() {
             match time {
                 Some(time) => {
-                    rows.entry(self.spec.window.slice_end(time)).or_default().push(row as u32);
+                    rows.entry(self.spec.window.slice_end(time))
+                        .or_default()
+                        .push(row as u32);
                 }
                 None => {
                     return Err(Error::user(
@@ -335,16 +370,26 @@ impl SliceTable {
         let window = self.spec.window;
         // Attached windows share nothing, even where they overlap.
         let attached = matches!(window, WindowSpec::Attached { .. });
-        let first = if attached { end } else { window.window_start(end) + 1 };
+        let first = if attached {
+            end
+        } else {
+            window.window_start(end) + 1
+        };
         let mut merged: Option<Slice> = None;
-        let ends: Vec<i64> = self.slices.range(first..=end).map(|(end, _)| *end).collect();
+        let ends: Vec<i64> = self
+            .slices
+            .range(first..=end)
+            .map(|(end, _)| *end)
+            .collect();
         let single = ends.len() == 1;
         for slice_end in ends {
             let done = window.last_window_end(slice_end) <= end;
             if single && done {
                 return Ok(self.slices.remove(&slice_end));
             }
-            let Some(slice) = self.slices.get(&slice_end) else { continue };
+            let Some(slice) = self.slices.get(&slice_end) else {
+                continue;
+            };
             match &mut merged {
                 Some(merged) => merged.merge(slice)?,
                 None => {
@@ -380,10 +425,16 @@ impl StateTable for SliceTable {
                 (key.len() as u32).encode(&mut bytes);
                 bytes.extend_from_slice(key);
                 bytes.extend_from_slice(state);
-                sink(Some(key_group(stable_hash_bytes(key), max_parallelism)), &bytes);
+                sink(
+                    Some(key_group(stable_hash_bytes(key), max_parallelism)),
+                    &bytes,
+                );
             };
             let written = write_groups(&slice.keys, &slice.accumulators, &groups, each);
-            assert!(written.is_ok(), "accumulators in memory can be written: {written:?}");
+            assert!(
+                written.is_ok(),
+                "accumulators in memory can be written: {written:?}"
+            );
         }
     }
 
@@ -397,7 +448,11 @@ impl StateTable for SliceTable {
         let len = take_len(&mut entry, 1)?;
         let key = take_bytes(&mut entry, len)?;
         let slice = self.slice(end)?;
-        let group = if slice.global { 0 } else { slice.keys.intern_bytes(key)? };
+        let group = if slice.global {
+            0
+        } else {
+            slice.keys.intern_bytes(key)?
+        };
         slice.grow();
         read_group(&mut slice.accumulators, group, entry)
     }

@@ -45,14 +45,20 @@ impl WindowAssign {
                 ends.push(end);
             }
         }
-        let repeated =
-            if rows.len() == input.num_rows() { input.clone() } else { input.take(&UInt32Array::from(rows))? };
+        let repeated = if rows.len() == input.num_rows() {
+            input.clone()
+        } else {
+            input.take(&UInt32Array::from(rows))?
+        };
         let mut columns = repeated.records().columns().to_vec();
         let fields = &self.schema.fields()[columns.len()..];
         let start = |end: &i64| self.window.window_start(*end);
         columns.push(from_millis(ends.iter().map(start), fields[0].data_type())?);
         columns.push(from_millis(ends.iter().copied(), fields[1].data_type())?);
-        columns.push(from_millis(ends.iter().map(|end| end - 1), fields[2].data_type())?);
+        columns.push(from_millis(
+            ends.iter().map(|end| end - 1),
+            fields[2].data_type(),
+        )?);
         let records = batch(&self.schema, columns, ends.len())?;
         Ok(repeated.with_records(records))
     }

@@ -55,16 +55,25 @@ pub struct WindowBuffer {
 impl WindowBuffer {
     /// Declares the state.
     pub fn new(inputs: Vec<WindowInput>, work: WindowWork, setup: &mut Setup<'_>) -> Self {
-        let table = WindowTable { inputs: inputs.clone(), windows: BTreeMap::new() };
+        let table = WindowTable {
+            inputs: inputs.clone(),
+            windows: BTreeMap::new(),
+        };
         let table = setup.states.table("windows", table);
-        WindowBuffer { inputs, work, table, ready: VecDeque::new() }
+        WindowBuffer {
+            inputs,
+            work,
+            table,
+            ready: VecDeque::new(),
+        }
     }
 
     fn emit(&mut self, out: &mut Outputs) -> Progress {
         while let Some(records) = self.ready.pop_front() {
             let max = out.rows_max();
             if records.num_rows() > max {
-                self.ready.push_front(records.slice(max, records.num_rows() - max));
+                self.ready
+                    .push_front(records.slice(max, records.num_rows() - max));
                 out.emit(Box::new(ColumnBatch::insertions(records.slice(0, max))));
             } else {
                 out.emit(Box::new(ColumnBatch::insertions(records)));
@@ -87,7 +96,9 @@ impl BatchOperator for WindowBuffer {
     ) -> Result<Progress> {
         let input = downcast::<ColumnBatch>(payload)?;
         if input.kinds().is_some() {
-            return Err(Error::unsupported("a window join or Top-N over an input with updates"));
+            return Err(Error::unsupported(
+                "a window join or Top-N over an input with updates",
+            ));
         }
         let ends = to_millis(&evaluate(&self.inputs[port].end, input.records())?)?;
         let mut rows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
@@ -100,8 +111,11 @@ impl BatchOperator for WindowBuffer {
                 ctx.metrics().late_dropped.add(rows.len() as u64);
                 continue;
             }
-            let part =
-                if whole { (*input).clone() } else { input.take(&UInt32Array::from(rows))? };
+            let part = if whole {
+                (*input).clone()
+            } else {
+                input.take(&UInt32Array::from(rows))?
+            };
             let table = ctx.states_mut().get_mut(&self.table);
             table.add(end, port, part.into_parts().0);
             ctx.register_event_timer(EventTime(end - 1));
@@ -141,7 +155,10 @@ pub struct WindowTable {
 impl WindowTable {
     fn add(&mut self, end: i64, port: usize, records: RecordBatch) {
         let inputs = self.inputs.len();
-        let window = self.windows.entry(end).or_insert_with(|| vec![Vec::new(); inputs]);
+        let window = self
+            .windows
+            .entry(end)
+            .or_insert_with(|| vec![Vec::new(); inputs]);
         window[port].push(records);
     }
 
@@ -158,7 +175,9 @@ impl WindowTable {
                         end.encode(&mut bytes);
                         (port as u32).encode(&mut bytes);
                         codec.encode(part.columns(), row, &mut bytes)?;
-                        let group = hashes.get(row).map_or(0, |h| key_group(*h, max_parallelism));
+                        let group = hashes
+                            .get(row)
+                            .map_or(0, |h| key_group(*h, max_parallelism));
                         sink(Some(group), &bytes);
                     }
                 }
@@ -169,7 +188,14 @@ impl WindowTable {
 }
 
 fn codec(input: &WindowInput) -> RowCodec {
-    RowCodec::new(input.schema.fields().iter().map(|field| field.data_type().clone()).collect())
+    RowCodec::new(
+        input
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect(),
+    )
 }
 
 impl StateTable for WindowTable {
@@ -184,7 +210,10 @@ impl StateTable for WindowTable {
         sink: &mut EntrySink<'_>,
     ) {
         let written = self.write(max_parallelism, sink);
-        assert!(written.is_ok(), "rows in memory can be written: {written:?}");
+        assert!(
+            written.is_ok(),
+            "rows in memory can be written: {written:?}"
+        );
     }
 
     fn restore(
@@ -195,8 +224,10 @@ impl StateTable for WindowTable {
     ) -> Result<()> {
         let end = i64::decode(&mut entry)?;
         let port = u32::decode(&mut entry)? as usize;
-        let input =
-            self.inputs.get(port).ok_or_else(|| Error::corrupt(format!("no input {port}")))?;
+        let input = self
+            .inputs
+            .get(port)
+            .ok_or_else(|| Error::corrupt(format!("no input {port}")))?;
         let records = batch(&input.schema.clone(), codec(input).decode([entry])?, 1)?;
         self.add(end, port, records);
         Ok(())
@@ -217,10 +248,17 @@ impl StateTable for WindowTable {
 /// What an expression fails with.
 pub fn top_rows(spec: &super::top_n::TopNSpec, rows: &RecordBatch) -> Result<RecordBatch> {
     use datafusion_common::arrow::row::RowConverter;
-    let expressions: Vec<Expression> =
-        spec.order.iter().map(|key| key.expression.clone()).collect();
+    let expressions: Vec<Expression> = spec
+        .order
+        .iter()
+        .map(|key| key.expression.clone())
+        .collect();
     let order = evaluate_all(&expressions, rows)?;
-    let fields = spec.order.iter().map(super::top_n::SortKey::field).collect();
+    let fields = spec
+        .order
+        .iter()
+        .map(super::top_n::SortKey::field)
+        .collect();
     let converter = RowConverter::new(fields).map_err(arrow_error)?;
     let order = converter.convert_columns(&order).map_err(arrow_error)?;
     let keys = evaluate_all(&spec.partition, rows)?;
@@ -234,7 +272,9 @@ pub fn top_rows(spec: &super::top_n::TopNSpec, rows: &RecordBatch) -> Result<Rec
     let mut sorted: Vec<u32> = (0..rows.num_rows() as u32).collect();
     sorted.sort_by(|a, b| {
         let (a, b) = (*a as usize, *b as usize);
-        groups[a].cmp(&groups[b]).then_with(|| order.row(a).cmp(&order.row(b)))
+        groups[a]
+            .cmp(&groups[b])
+            .then_with(|| order.row(a).cmp(&order.row(b)))
     });
     let (mut picked, mut ranks) = (Vec::new(), Vec::new());
     let (mut group, mut rank) = (u32::MAX, 0usize);

@@ -95,14 +95,18 @@ impl WindowSpec {
             return time;
         }
         let shifted = time.wrapping_sub(self.offset());
-        shifted.wrapping_sub(shifted.rem_euclid(slice)).wrapping_add(slice + self.offset())
+        shifted
+            .wrapping_sub(shifted.rem_euclid(slice))
+            .wrapping_add(slice + self.offset())
     }
 
     /// The ends of the windows that contain a slice, earliest first.
     pub fn windows_of_slice(&self, slice_end: i64) -> impl Iterator<Item = i64> + use<> {
         let step = self.slice().max(1);
         let last = self.last_window_end(slice_end);
-        (0..).map(move |n| slice_end + n * step).take_while(move |end| *end <= last)
+        (0..)
+            .map(move |n| slice_end + n * step)
+            .take_while(move |end| *end <= last)
     }
 
     /// The end of the last window that contains a slice.
@@ -137,20 +141,22 @@ impl WindowSpec {
 /// `User` if the column is no timestamp.
 pub fn to_millis(array: &ArrayRef) -> Result<Int64Array> {
     Ok(match array.data_type() {
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            array.as_primitive::<TimestampSecondType>().unary(|s| s.saturating_mul(1000))
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            array.as_primitive::<TimestampMillisecondType>().reinterpret_cast()
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            array.as_primitive::<TimestampMicrosecondType>().unary(|us| us.div_euclid(1000))
-        }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            array.as_primitive::<TimestampNanosecondType>().unary(|ns| ns.div_euclid(1_000_000))
-        }
+        DataType::Timestamp(TimeUnit::Second, _) => array
+            .as_primitive::<TimestampSecondType>()
+            .unary(|s| s.saturating_mul(1000)),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => array
+            .as_primitive::<TimestampMillisecondType>()
+            .reinterpret_cast(),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => array
+            .as_primitive::<TimestampMicrosecondType>()
+            .unary(|us| us.div_euclid(1000)),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => array
+            .as_primitive::<TimestampNanosecondType>()
+            .unary(|ns| ns.div_euclid(1_000_000)),
         other => {
-            return Err(Error::user(format!("a window needs a TIMESTAMP column, not `{other}`")));
+            return Err(Error::user(format!(
+                "a window needs a TIMESTAMP column, not `{other}`"
+            )));
         }
     })
 }
@@ -173,11 +179,20 @@ mod tests {
 
     #[test]
     fn slices_floor_before_the_epoch_and_offsets_are_modulo_the_size() {
-        let tumble = WindowSpec::Tumble { size: 10, offset: 0 };
-        assert_eq!([-11, -10, -1, 0, 9, 10].map(|t| tumble.slice_end(t)), [-10, 0, 0, 10, 10, 20]);
+        let tumble = WindowSpec::Tumble {
+            size: 10,
+            offset: 0,
+        };
+        assert_eq!(
+            [-11, -10, -1, 0, 9, 10].map(|t| tumble.slice_end(t)),
+            [-10, 0, 0, 10, 10, 20]
+        );
         for offset in [3, 13, -7] {
             let shifted = WindowSpec::Tumble { size: 10, offset };
-            assert_eq!([2, 3, 12].map(|t| shifted.slice_end(t).rem_euclid(10)), [3, 3, 3]);
+            assert_eq!(
+                [2, 3, 12].map(|t| shifted.slice_end(t).rem_euclid(10)),
+                [3, 3, 3]
+            );
             assert_eq!(shifted.slice_end(2), 3);
             assert_eq!(shifted.slice_end(3), 13);
         }
@@ -185,11 +200,28 @@ mod tests {
 
     #[test]
     fn a_slice_belongs_to_size_over_slide_windows() {
-        let hop = WindowSpec::Hop { slide: 2, size: 10, offset: 0 };
-        assert_eq!(hop.windows_of_slice(4).collect::<Vec<_>>(), [4, 6, 8, 10, 12]);
+        let hop = WindowSpec::Hop {
+            slide: 2,
+            size: 10,
+            offset: 0,
+        };
+        assert_eq!(
+            hop.windows_of_slice(4).collect::<Vec<_>>(),
+            [4, 6, 8, 10, 12]
+        );
         assert_eq!(hop.window_start(12), 2);
-        let cumulate = WindowSpec::Cumulate { step: 2, size: 6, offset: 0 };
-        assert_eq!(cumulate.windows_of_slice(8).collect::<Vec<_>>(), [8, 10, 12]);
-        assert_eq!([8, 10, 12, 14].map(|end| cumulate.window_start(end)), [6, 6, 6, 12]);
+        let cumulate = WindowSpec::Cumulate {
+            step: 2,
+            size: 6,
+            offset: 0,
+        };
+        assert_eq!(
+            cumulate.windows_of_slice(8).collect::<Vec<_>>(),
+            [8, 10, 12]
+        );
+        assert_eq!(
+            [8, 10, 12, 14].map(|end| cumulate.window_start(end)),
+            [6, 6, 6, 12]
+        );
     }
 }

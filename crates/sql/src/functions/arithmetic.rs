@@ -17,7 +17,9 @@ pub fn all() -> Vec<ScalarUDF> {
     vec![
         exact(
             "mod",
-            [DataType::Int32, DataType::Int64, DataType::Float64].map(pair).to_vec(),
+            [DataType::Int32, DataType::Int64, DataType::Float64]
+                .map(pair)
+                .to_vec(),
             |types| Ok(types[0].clone()),
             modulo,
         ),

@@ -45,12 +45,22 @@ pub fn exact(
     body: Body,
 ) -> ScalarUDF {
     let one_of = arguments.into_iter().map(TypeSignature::Exact).collect();
-    function(name, Signature::one_of(one_of, Volatility::Immutable), type_rule, body)
+    function(
+        name,
+        Signature::one_of(one_of, Volatility::Immutable),
+        type_rule,
+        body,
+    )
 }
 
 /// A deterministic function that takes anything and checks its arguments itself.
 pub fn any(name: &'static str, type_rule: TypeRule, body: Body) -> ScalarUDF {
-    function(name, Signature::variadic_any(Volatility::Immutable), type_rule, body)
+    function(
+        name,
+        Signature::variadic_any(Volatility::Immutable),
+        type_rule,
+        body,
+    )
 }
 
 fn function(
@@ -59,7 +69,12 @@ fn function(
     type_rule: TypeRule,
     body: Body,
 ) -> ScalarUDF {
-    ScalarUDF::from(Simple { name, signature, type_rule, body })
+    ScalarUDF::from(Simple {
+        name,
+        signature,
+        type_rule,
+        body,
+    })
 }
 
 impl ScalarUDFImpl for Simple {
@@ -76,10 +91,16 @@ impl ScalarUDFImpl for Simple {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let scalar = args
+            .args
+            .iter()
+            .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if scalar { 1 } else { args.number_rows };
-        let arrays: Result<Vec<ArrayRef>> =
-            args.args.into_iter().map(|arg| arg.into_array(rows)).collect();
+        let arrays: Result<Vec<ArrayRef>> = args
+            .args
+            .into_iter()
+            .map(|arg| arg.into_array(rows))
+            .collect();
         let result = (self.body)(&arrays?, args.return_field.data_type())?;
         Ok(if scalar {
             ColumnarValue::Scalar(datafusion_common::ScalarValue::try_from_array(&result, 0)?)

@@ -18,8 +18,18 @@ const TEXT: DataType = DataType::Utf8View;
 /// The functions of this file.
 pub fn all() -> Vec<ScalarUDF> {
     vec![
-        exact("split_index", vec![vec![TEXT, TEXT, DataType::Int32]], |_| Ok(TEXT), split_index),
-        exact("regexp_replace", vec![vec![TEXT, TEXT, TEXT]], |_| Ok(TEXT), regexp_replace),
+        exact(
+            "split_index",
+            vec![vec![TEXT, TEXT, DataType::Int32]],
+            |_| Ok(TEXT),
+            split_index,
+        ),
+        exact(
+            "regexp_replace",
+            vec![vec![TEXT, TEXT, TEXT]],
+            |_| Ok(TEXT),
+            regexp_replace,
+        ),
         exact("split", vec![vec![TEXT, TEXT]], |_| Ok(list_type()), split),
     ]
 }
@@ -74,7 +84,9 @@ fn regexp_replace(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         }
         let regex = last.as_ref().and_then(|(_, regex)| regex.as_ref());
         result.push(regex.map(|regex| {
-            regex.replace_all(texts.value(row), replacements.value(row)).into_owned()
+            regex
+                .replace_all(texts.value(row), replacements.value(row))
+                .into_owned()
         }));
     }
     Ok(Arc::new(StringViewArray::from_iter(result)))
@@ -92,9 +104,11 @@ fn split(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         let (text, separator) = (texts.value(row), separators.value(row));
         if separator.is_empty() {
             let mut bytes = [0; 4];
-            text.chars().for_each(|c| lists.values().append_value(c.encode_utf8(&mut bytes)));
+            text.chars()
+                .for_each(|c| lists.values().append_value(c.encode_utf8(&mut bytes)));
         } else {
-            text.split(separator).for_each(|part| lists.values().append_value(part));
+            text.split(separator)
+                .for_each(|part| lists.values().append_value(part));
         }
         lists.append(true);
     }

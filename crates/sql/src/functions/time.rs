@@ -20,8 +20,18 @@ const MILLIS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 /// The functions of this file.
 pub fn all() -> Vec<ScalarUDF> {
     vec![
-        exact("date_format", vec![vec![MILLIS, TEXT]], |_| Ok(TEXT), date_format),
-        exact("to_timestamp", vec![vec![TEXT], vec![TEXT, TEXT]], |_| Ok(MILLIS), to_timestamp),
+        exact(
+            "date_format",
+            vec![vec![MILLIS, TEXT]],
+            |_| Ok(TEXT),
+            date_format,
+        ),
+        exact(
+            "to_timestamp",
+            vec![vec![TEXT], vec![TEXT, TEXT]],
+            |_| Ok(MILLIS),
+            to_timestamp,
+        ),
         any("timestampadd", add_type, timestampadd),
         exact(
             "timestampdiff",
@@ -29,8 +39,12 @@ pub fn all() -> Vec<ScalarUDF> {
             |_| Ok(DataType::Int32),
             timestampdiff,
         ),
-        any("floor_to", rounded_type, |args, result| round_to(args, result, false)),
-        any("ceil_to", rounded_type, |args, result| round_to(args, result, true)),
+        any("floor_to", rounded_type, |args, result| {
+            round_to(args, result, false)
+        }),
+        any("ceil_to", rounded_type, |args, result| {
+            round_to(args, result, true)
+        }),
     ]
 }
 
@@ -132,7 +146,9 @@ fn date_format(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
             known = Some((pattern.to_owned(), parts, unit));
             last = None;
         }
-        let Some((_, parts, unit)) = &known else { continue };
+        let Some((_, parts, unit)) = &known else {
+            continue;
+        };
         let bucket = times.value(row).div_euclid(*unit);
         if let Some((known, text)) = &last
             && *known == bucket
@@ -196,28 +212,41 @@ fn parse_default(text: &str) -> Option<NaiveDateTime> {
     let number = |range: std::ops::Range<usize>| -> Option<u32> {
         let digits = text.as_bytes().get(range)?;
         digits.iter().try_fold(0u32, |n, digit| {
-            digit.is_ascii_digit().then(|| n * 10 + u32::from(digit - b'0'))
+            digit
+                .is_ascii_digit()
+                .then(|| n * 10 + u32::from(digit - b'0'))
         })
     };
-    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0..4)?).ok()?, number(5..7)?, number(8..10)?)?;
+    let date = NaiveDate::from_ymd_opt(
+        i32::try_from(number(0..4)?).ok()?,
+        number(5..7)?,
+        number(8..10)?,
+    )?;
     if text.len() == 10 {
         return Some(date.and_time(NaiveTime::MIN));
     }
     let bytes = text.as_bytes();
-    if bytes.len() < 19 || bytes[4] != b'-' || bytes[7] != b'-' || bytes[13] != b':' || bytes[16] != b':' {
+    if bytes.len() < 19
+        || bytes[4] != b'-'
+        || bytes[7] != b'-'
+        || bytes[13] != b':'
+        || bytes[16] != b':'
+    {
         return None;
     }
     let nanos = match text.get(19..)? {
         "" => 0,
         rest => {
             let digits = rest.strip_prefix('.')?;
-            if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|b| b.is_ascii_digit())
+            {
                 return None;
             }
             format!("{digits:0<9}").parse().ok()?
         }
     };
-    let time = NaiveTime::from_hms_nano_opt(number(11..13)?, number(14..16)?, number(17..19)?, nanos)?;
+    let time =
+        NaiveTime::from_hms_nano_opt(number(11..13)?, number(14..16)?, number(17..19)?, nanos)?;
     Some(date.and_time(time))
 }
 
@@ -237,7 +266,11 @@ fn read_time(parts: &[Part], text: &str) -> Option<NaiveDateTime> {
         // A number is as wide as it is, unless the next field follows at once.
         let bounded = matches!(parts.peek(), Some(Part::Field(_, _)));
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let take = if bounded || letter == 'S' { digits.min(width) } else { digits.min(9) };
+        let take = if bounded || letter == 'S' {
+            digits.min(width)
+        } else {
+            digits.min(9)
+        };
         let (number, tail) = rest.split_at_checked(take)?;
         let value: u32 = number.parse().ok()?;
         rest = tail;
@@ -272,18 +305,20 @@ fn add_type(types: &[DataType]) -> Result<DataType> {
 
 /// A unit as months or milliseconds.
 fn unit(name: &str) -> Result<(i64, i64)> {
-    Ok(match name.to_ascii_uppercase().trim_start_matches("SQL_TSI_") {
-        "YEAR" => (12, 0),
-        "QUARTER" => (3, 0),
-        "MONTH" => (1, 0),
-        "WEEK" => (0, 604_800_000),
-        "DAY" => (0, 86_400_000),
-        "HOUR" => (0, 3_600_000),
-        "MINUTE" => (0, 60_000),
-        "SECOND" => (0, 1_000),
-        "MILLISECOND" => (0, 1),
-        other => return exec_err!("`{other}` is no unit of time"),
-    })
+    Ok(
+        match name.to_ascii_uppercase().trim_start_matches("SQL_TSI_") {
+            "YEAR" => (12, 0),
+            "QUARTER" => (3, 0),
+            "MONTH" => (1, 0),
+            "WEEK" => (0, 604_800_000),
+            "DAY" => (0, 86_400_000),
+            "HOUR" => (0, 3_600_000),
+            "MINUTE" => (0, 60_000),
+            "SECOND" => (0, 1_000),
+            "MILLISECOND" => (0, 1),
+            other => return exec_err!("`{other}` is no unit of time"),
+        },
+    )
 }
 
 fn timestampadd(args: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
@@ -312,7 +347,11 @@ fn timestampadd(args: &[ArrayRef], result: &DataType) -> Result<ArrayRef> {
 
 fn add_months(time: NaiveDateTime, months: i64) -> Option<NaiveDateTime> {
     let count = Months::new(u32::try_from(months.unsigned_abs()).ok()?);
-    if months < 0 { time.checked_sub_months(count) } else { time.checked_add_months(count) }
+    if months < 0 {
+        time.checked_sub_months(count)
+    } else {
+        time.checked_add_months(count)
+    }
 }
 
 fn timestampdiff(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
@@ -375,7 +414,10 @@ fn round_to(args: &[ArrayRef], result: &DataType, up: bool) -> Result<ArrayRef> 
             down => down,
         });
     }
-    Ok(cast(&TimestampMillisecondArray::from_iter(rounded), result)?)
+    Ok(cast(
+        &TimestampMillisecondArray::from_iter(rounded),
+        result,
+    )?)
 }
 
 fn floor(time: i64, unit_name: &str) -> Result<Option<i64>> {

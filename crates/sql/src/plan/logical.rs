@@ -6,8 +6,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{
-    Column, DataFusionError, Result as PlanResult, TableReference, not_impl_err,
-    plan_err,
+    Column, DataFusionError, Result as PlanResult, TableReference, not_impl_err, plan_err,
 };
 use datafusion_expr::planner::{
     ContextProvider, ExprPlanner, PlannedRelation, RelationPlanner, RelationPlannerContext,
@@ -54,7 +53,10 @@ pub struct LogicalPlanner<'a> {
 impl<'a> LogicalPlanner<'a> {
     /// A planner.
     pub fn new(relations: &'a dyn Relations, functions: &'a Functions) -> Self {
-        LogicalPlanner { relations, functions }
+        LogicalPlanner {
+            relations,
+            functions,
+        }
     }
 
     /// The optimized plan of a query.
@@ -76,7 +78,11 @@ impl<'a> LogicalPlanner<'a> {
         let planner = SqlToRel::new_with_options(&provider, parser_options());
         let statement = ast::Statement::Query(Box::new(query));
         planner.sql_statement_to_plan(statement).map_err(|error| {
-            let first = provider.error.lock().ok().and_then(|mut error| error.take());
+            let first = provider
+                .error
+                .lock()
+                .ok()
+                .and_then(|mut error| error.take());
             first.unwrap_or_else(|| plan_error(error))
         })
     }
@@ -179,8 +185,11 @@ impl<'a> Provider<'a> {
     }
 
     fn plan_named(&self, path: &[String], hints: &[(String, String)]) -> PlanResult<LogicalPlan> {
-        let relation =
-            self.planner.relations.resolve(path, hints).map_err(|error| self.keep(error))?;
+        let relation = self
+            .planner
+            .relations
+            .resolve(path, hints)
+            .map_err(|error| self.keep(error))?;
         match relation {
             Relation::Table(table) => self.plan_table(&table, path),
             Relation::View { query, columns } => {
@@ -200,9 +209,11 @@ impl<'a> Provider<'a> {
         fields.extend(table.spec.metadata.iter().map(|(_, field)| field.clone()));
         let schema = Arc::new(Schema::new(fields));
         let reference = TableReference::bare(name.clone());
-        let source = ScanSource { table: table.clone(), schema: schema.clone() };
-        let scan =
-            LogicalPlanBuilder::scan(reference.clone(), Arc::new(source), None)?.build()?;
+        let source = ScanSource {
+            table: table.clone(),
+            schema: schema.clone(),
+        };
+        let scan = LogicalPlanBuilder::scan(reference.clone(), Arc::new(source), None)?.build()?;
         let planner = SqlToRel::new_with_options(self, parser_options());
         let column = |position: usize, name: &str| {
             let inner = schema.field(position).name().clone();
@@ -226,13 +237,23 @@ impl<'a> Provider<'a> {
                 }
             });
         }
-        let plan = LogicalPlanBuilder::from(scan).project(expressions)?.build()?;
-        let Some((attribute, expr)) = &table.watermark else { return Ok(plan) };
+        let plan = LogicalPlanBuilder::from(scan)
+            .project(expressions)?
+            .build()?;
+        let Some((attribute, expr)) = &table.watermark else {
+            return Ok(plan);
+        };
         let expr = super::rewrite::rewrite_expr(expr.clone()).map_err(|error| self.keep(error))?;
         let expression = planner.sql_to_expr(expr, plan.schema(), &mut Default::default())?;
         let column = Expr::Column(Column::new(Some(reference), attribute));
-        let node = WatermarkNode { input: plan, column, expression };
-        Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+        let node = WatermarkNode {
+            input: plan,
+            column,
+            expression,
+        };
+        Ok(LogicalPlan::Extension(Extension {
+            node: Arc::new(node),
+        }))
     }
 }
 
@@ -264,7 +285,9 @@ fn rename(plan: LogicalPlan, path: &[String], columns: &[String]) -> PlanResult<
             .collect();
         LogicalPlanBuilder::from(plan).project(renamed)?.build()?
     };
-    LogicalPlanBuilder::from(plan).alias(TableReference::bare(name))?.build()
+    LogicalPlanBuilder::from(plan)
+        .alias(TableReference::bare(name))?
+        .build()
 }
 
 impl ContextProvider for Provider<'_> {
@@ -325,11 +348,7 @@ impl ContextProvider for Provider<'_> {
         vec!["row_number".to_owned()]
     }
 
-    fn create_cte_work_table(
-        &self,
-        name: &str,
-        _: SchemaRef,
-    ) -> PlanResult<Arc<dyn TableSource>> {
+    fn create_cte_work_table(&self, name: &str, _: SchemaRef) -> PlanResult<Arc<dyn TableSource>> {
         not_impl_err!("WITH RECURSIVE `{name}`")
     }
 }
@@ -360,10 +379,18 @@ impl RelationPlanner for FlinkRelations {
             return plan_window(tvf, context);
         }
         match &relation {
-            TableFactor::Table { version: Some(version), .. } => {
+            TableFactor::Table {
+                version: Some(version),
+                ..
+            } => {
                 not_impl_err!("`{version}`: temporal and lookup joins")
             }
-            TableFactor::Table { name, args: None, alias, .. } => {
+            TableFactor::Table {
+                name,
+                args: None,
+                alias,
+                ..
+            } => {
                 let hints = table_options(&relation);
                 if hints.is_empty() {
                     return Ok(RelationPlanning::Original(Box::new(relation)));
@@ -374,12 +401,15 @@ impl RelationPlanner for FlinkRelations {
                 for (key, value) in hints {
                     hinted.push_str(&format!("{HINT_SEPARATOR}{key}{VALUE_SEPARATOR}{value}"));
                 }
-                let source =
-                    context.context_provider().get_table_source(TableReference::bare(hinted))?;
+                let source = context
+                    .context_provider()
+                    .get_table_source(TableReference::bare(hinted))?;
                 let name = TableReference::bare(path.last().cloned().unwrap_or_default());
                 let plan = LogicalPlanBuilder::scan(name, source, None)?.build()?;
                 let alias = alias.clone();
-                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                    plan, alias,
+                ))))
             }
             TableFactor::MatchRecognize { .. } => not_impl_err!("MATCH_RECOGNIZE"),
             _ => Ok(RelationPlanning::Original(Box::new(relation))),
@@ -397,10 +427,18 @@ fn path_and_hints(name: &TableReference) -> PathAndHints {
     let hinted = name.table().contains(HINT_SEPARATOR) || name.table().contains(PATH_SEPARATOR);
     if !hinted {
         let parts = [name.catalog(), name.schema(), Some(name.table())];
-        return (parts.into_iter().flatten().map(str::to_owned).collect(), Vec::new());
+        return (
+            parts.into_iter().flatten().map(str::to_owned).collect(),
+            Vec::new(),
+        );
     }
     let mut parts = name.table().split(HINT_SEPARATOR);
-    let path = parts.next().unwrap_or_default().split(PATH_SEPARATOR).map(str::to_owned).collect();
+    let path = parts
+        .next()
+        .unwrap_or_default()
+        .split(PATH_SEPARATOR)
+        .map(str::to_owned)
+        .collect();
     let hint = |text: &str| {
         let (key, value) = text.split_once(VALUE_SEPARATOR)?;
         Some((key.to_owned(), value.to_owned()))
@@ -443,25 +481,41 @@ fn plan_window(
             sample: None,
             index_hints: Vec::new(),
         },
-        TvfInput::Query(subquery) => {
-            TableFactor::Derived { lateral: false, subquery, alias: None, sample: None }
-        }
+        TvfInput::Query(subquery) => TableFactor::Derived {
+            lateral: false,
+            subquery,
+            alias: None,
+            sample: None,
+        },
     };
     let input = context.plan(relation)?;
     let schema = input.schema().clone();
     let time = context.sql_to_expr(ast::Expr::Identifier(tvf.time_column), &schema)?;
-    let keys: PlanResult<Vec<Expr>> =
-        tvf.partition_keys.into_iter().map(|key| context.sql_to_expr(key, &schema)).collect();
+    let keys: PlanResult<Vec<Expr>> = tvf
+        .partition_keys
+        .into_iter()
+        .map(|key| context.sql_to_expr(key, &schema))
+        .collect();
     let size = tvf.size_ms.unwrap_or_default();
     let step = tvf.slide_ms.unwrap_or(size);
     let offset = tvf.offset_ms;
     let window = match tvf.kind {
         WindowKind::Tumble => WindowSpec::Tumble { size, offset },
-        WindowKind::Hop => WindowSpec::Hop { slide: step, size, offset },
+        WindowKind::Hop => WindowSpec::Hop {
+            slide: step,
+            size,
+            offset,
+        },
         WindowKind::Cumulate => WindowSpec::Cumulate { step, size, offset },
-        WindowKind::Session => WindowSpec::Session { gap: tvf.gap_ms.unwrap_or_default() },
+        WindowKind::Session => WindowSpec::Session {
+            gap: tvf.gap_ms.unwrap_or_default(),
+        },
     };
     let node = WindowNode::try_new(input, time, window, keys?)?;
-    let plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
-    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, tvf.alias))))
+    let plan = LogicalPlan::Extension(Extension {
+        node: Arc::new(node),
+    });
+    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+        plan, tvf.alias,
+    ))))
 }

@@ -71,9 +71,15 @@ impl UserDefinedLogicalNodeCore for WatermarkNode {
         expressions: Vec<Expr>,
         mut inputs: Vec<LogicalPlan>,
     ) -> Result<Self> {
-        let [column, expression] = expressions.try_into().map_err(|_| wrong_shape("Watermark"))?;
+        let [column, expression] = expressions
+            .try_into()
+            .map_err(|_| wrong_shape("Watermark"))?;
         let input = inputs.pop().ok_or_else(|| wrong_shape("Watermark"))?;
-        Ok(WatermarkNode { input, column, expression })
+        Ok(WatermarkNode {
+            input,
+            column,
+            expression,
+        })
     }
 
     fn necessary_children_exprs(&self, columns: &[usize]) -> Option<Vec<Vec<usize>>> {
@@ -134,13 +140,21 @@ impl WindowNode {
             .iter()
             .map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)))
             .collect();
-        for (name, data_type) in
-            [("window_start", bound.clone()), ("window_end", bound), ("window_time", attribute)]
-        {
+        for (name, data_type) in [
+            ("window_start", bound.clone()),
+            ("window_end", bound),
+            ("window_time", attribute),
+        ] {
             fields.push((None, Arc::new(Field::new(name, data_type, false))));
         }
         let schema = DFSchema::new_with_metadata(fields, input.schema().metadata().clone())?;
-        Ok(WindowNode { input, time, window, keys, schema: Arc::new(schema) })
+        Ok(WindowNode {
+            input,
+            time,
+            window,
+            keys,
+            schema: Arc::new(schema),
+        })
     }
 }
 
@@ -158,11 +172,15 @@ impl UserDefinedLogicalNodeCore for WindowNode {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        std::iter::once(self.time.clone()).chain(self.keys.iter().cloned()).collect()
+        std::iter::once(self.time.clone())
+            .chain(self.keys.iter().cloned())
+            .collect()
     }
 
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
-        ["window_start", "window_end", "window_time"].map(str::to_owned).into()
+        ["window_start", "window_end", "window_time"]
+            .map(str::to_owned)
+            .into()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -178,7 +196,9 @@ impl UserDefinedLogicalNodeCore for WindowNode {
             return Err(wrong_shape("WindowTableFunction"));
         }
         let time = expressions.remove(0);
-        let input = inputs.pop().ok_or_else(|| wrong_shape("WindowTableFunction"))?;
+        let input = inputs
+            .pop()
+            .ok_or_else(|| wrong_shape("WindowTableFunction"))?;
         WindowNode::try_new(input, time, self.window, expressions)
     }
 

@@ -13,9 +13,7 @@ use thalweg_columnar::ColumnHasher;
 use thalweg_columnar::connector::{ScanRequest, TableConnector};
 use thalweg_core::config::RuntimeMode;
 use thalweg_core::error::Result as CoreResult;
-use thalweg_core::graph::{
-    NodeId, NodeKind, Partitioning, StreamEdge, StreamGraph, StreamNode,
-};
+use thalweg_core::graph::{NodeId, NodeKind, Partitioning, StreamEdge, StreamGraph, StreamNode};
 use thalweg_core::operator::{BatchOperator, Setup};
 
 use super::logical::{ScanSource, plan_error};
@@ -65,6 +63,11 @@ impl<'a> PhysicalPlanner<'a> {
             idle_timeout,
             shared: Vec::new(),
         }
+    }
+
+    /// The operators so far, for adding sinks.
+    pub fn graph_mut(&mut self) -> &mut StreamGraph {
+        &mut self.graph
     }
 
     /// The operators so far.
@@ -120,7 +123,11 @@ impl<'a> PhysicalPlanner<'a> {
             LogicalPlan::Limit(limit) => self.plan_limit(limit),
             LogicalPlan::Values(values) => self.plan_values(&values.values, &values.schema),
             LogicalPlan::EmptyRelation(empty) => {
-                let rows = if empty.produce_one_row { vec![Vec::new()] } else { Vec::new() };
+                let rows = if empty.produce_one_row {
+                    vec![Vec::new()]
+                } else {
+                    Vec::new()
+                };
                 self.plan_values(&rows, &empty.schema)
             }
             LogicalPlan::Unnest(unnest) => self.plan_unnest(unnest),
@@ -132,14 +139,19 @@ impl<'a> PhysicalPlanner<'a> {
                 if let Some(window) = node.downcast_ref::<WindowNode>() {
                     return self.plan_window(window);
                 }
-                Err(SqlError::unsupported(format!("`{}`", extension.node.name())))
+                Err(SqlError::unsupported(format!(
+                    "`{}`",
+                    extension.node.name()
+                )))
             }
             LogicalPlan::Window(_) => Err(SqlError::unsupported(
                 "OVER aggregations, and ROW_NUMBER without a condition `<= n` on it",
             )),
             other => {
                 let line = other.display().to_string();
-                Err(SqlError::unsupported(format!("this part of a query: {line}")))
+                Err(SqlError::unsupported(format!(
+                    "this part of a query: {line}"
+                )))
             }
         }
     }
@@ -181,7 +193,10 @@ impl<'a> PhysicalPlanner<'a> {
         if columns.is_empty() {
             (Partitioning::Global, Some(1))
         } else {
-            (Partitioning::Hash(Arc::new(ColumnHasher::new(columns))), None)
+            (
+                Partitioning::Hash(Arc::new(ColumnHasher::new(columns))),
+                None,
+            )
         }
     }
 
@@ -195,12 +210,21 @@ impl<'a> PhysicalPlanner<'a> {
         if known.iter().all(Option::is_some) {
             return Ok((stream, known.into_iter().flatten().collect()));
         }
-        let mut projected: Vec<Expr> =
-            stream.schema.columns().into_iter().map(Expr::Column).collect();
+        let mut projected: Vec<Expr> = stream
+            .schema
+            .columns()
+            .into_iter()
+            .map(Expr::Column)
+            .collect();
         let mut positions = Vec::new();
         for (expression, known) in expressions.iter().zip(known) {
             positions.push(known.unwrap_or_else(|| {
-                projected.push(expression.clone().unalias().alias(format!("_k{}", projected.len())));
+                projected.push(
+                    expression
+                        .clone()
+                        .unalias()
+                        .alias(format!("_k{}", projected.len())),
+                );
                 projected.len() - 1
             }));
         }
@@ -218,10 +242,17 @@ impl<'a> PhysicalPlanner<'a> {
         let table = &source.table;
         let physical = table.spec.schema.fields().len();
         let all = physical + table.spec.metadata.len();
-        let wanted: Vec<usize> = scan.projection.clone().unwrap_or_else(|| (0..all).collect());
+        let wanted: Vec<usize> = scan
+            .projection
+            .clone()
+            .unwrap_or_else(|| (0..all).collect());
         let request = ScanRequest {
             projection: wanted.iter().copied().filter(|c| *c < physical).collect(),
-            metadata: wanted.iter().filter(|c| **c >= physical).map(|c| c - physical).collect(),
+            metadata: wanted
+                .iter()
+                .filter(|c| **c >= physical)
+                .map(|c| c - physical)
+                .collect(),
             batch_rows: self.batch_rows,
         };
         let connector = (self.connectors)(&table.connector)?;
@@ -229,7 +260,9 @@ impl<'a> PhysicalPlanner<'a> {
             .source(&table.spec, &request)
             .map_err(|error| SqlError::catalog(error.to_string()))?;
         let name = format!("Source: {}", table.spec.name);
-        let node = self.graph.add_node(StreamNode::new(name.clone(), NodeKind::Source(factory)));
+        let node = self
+            .graph
+            .add_node(StreamNode::new(name.clone(), NodeKind::Source(factory)));
         let columns: Vec<String> = scan.projected_schema.field_names();
         Ok(Stream {
             node,
@@ -300,7 +333,10 @@ impl<'a> PhysicalPlanner<'a> {
         self.graph.nodes[node.0].generates_watermarks = true;
         input.node = node;
         input.traits[column].rowtime = true;
-        let line = format!("Watermark[{} AS {}]", watermark.column, watermark.expression);
+        let line = format!(
+            "Watermark[{} AS {}]",
+            watermark.column, watermark.expression
+        );
         input.text = nested(line, &[&input.text]);
         Ok(input)
     }
@@ -311,7 +347,10 @@ impl<'a> PhysicalPlanner<'a> {
         let mut stream = self.plan(input)?;
         if let Some(pending) = &stream.pending
             && predicate.column_refs().iter().any(|column| {
-                stream.schema.maybe_index_of_column(column).is_some_and(|c| c >= pending.bounds_at)
+                stream
+                    .schema
+                    .maybe_index_of_column(column)
+                    .is_some_and(|c| c >= pending.bounds_at)
             })
         {
             stream = self.assign(stream)?;
@@ -319,7 +358,11 @@ impl<'a> PhysicalPlanner<'a> {
         let condition = self.compile(predicate, &stream.schema)?;
         let pending_columns = stream.pending.as_ref().map(|pending| pending.bounds_at);
         let schema = arrow_schema_of(&stream.schema, pending_columns);
-        let calc = Calc { condition: Some(condition), projection: None, schema };
+        let calc = Calc {
+            condition: Some(condition),
+            projection: None,
+            schema,
+        };
         let line = format!("Calc[where={predicate}]");
         Ok(self.add_calc(stream, calc, line))
     }
@@ -359,7 +402,9 @@ impl<'a> PhysicalPlanner<'a> {
     ) -> SqlResult<Stream> {
         let mut real: Vec<Expr> = expressions[..passed.bounds_at].to_vec();
         let pending = stream.pending.clone();
-        let Some(pending) = pending else { return Err(SqlError::internal("no window waits")) };
+        let Some(pending) = pending else {
+            return Err(SqlError::internal("no window waits"));
+        };
         let time = Expr::Column(stream.schema.columns()[pending.time].clone());
         // The time column travels along even if the query has no use for it.
         let time_at = expressions[..passed.bounds_at]
@@ -384,14 +429,18 @@ impl<'a> PhysicalPlanner<'a> {
         let mut projected = self.project(inner, &real, &real_schema)?;
         projected.traits.extend(bounds_traits);
         // Visible columns, the hidden time column, the window's columns.
-        let mut fields: Vec<_> =
-            real_schema.iter().map(|(q, f)| (q.cloned(), f.clone())).collect();
-        let visible: Vec<_> = schema.iter().map(|(q, f)| (q.cloned(), f.clone())).collect();
+        let mut fields: Vec<_> = real_schema
+            .iter()
+            .map(|(q, f)| (q.cloned(), f.clone()))
+            .collect();
+        let visible: Vec<_> = schema
+            .iter()
+            .map(|(q, f)| (q.cloned(), f.clone()))
+            .collect();
         fields[..passed.bounds_at].clone_from_slice(&visible[..passed.bounds_at]);
         fields.extend(visible[passed.bounds_at..].iter().cloned());
-        projected.schema = Arc::new(
-            DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)?,
-        );
+        projected.schema =
+            Arc::new(DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)?);
         projected.pending = Some(PendingWindow {
             window: pending.window,
             time: time_at,
@@ -407,22 +456,36 @@ impl<'a> PhysicalPlanner<'a> {
         expressions: &[Expr],
         schema: &DFSchemaRef,
     ) -> SqlResult<Stream> {
-        let compiled: SqlResult<Vec<Expression>> =
-            expressions.iter().map(|e| self.compile(e, &stream.schema)).collect();
+        let compiled: SqlResult<Vec<Expression>> = expressions
+            .iter()
+            .map(|e| self.compile(e, &stream.schema))
+            .collect();
         let traits: Vec<ColumnTrait> = expressions
             .iter()
-            .map(|e| stream.position(e).map_or(ColumnTrait::default(), |c| stream.traits[c].clone()))
+            .map(|e| {
+                stream
+                    .position(e)
+                    .map_or(ColumnTrait::default(), |c| stream.traits[c].clone())
+            })
             .collect();
         let list: Vec<String> = expressions.iter().map(ToString::to_string).collect();
-        let calc =
-            Calc { condition: None, projection: Some(compiled?), schema: arrow_schema(schema) };
-        let mut projected = self.add_calc(stream, calc, format!("Calc[select={}]", list.join(", ")));
+        let calc = Calc {
+            condition: None,
+            projection: Some(compiled?),
+            schema: arrow_schema(schema),
+        };
+        let mut projected =
+            self.add_calc(stream, calc, format!("Calc[select={}]", list.join(", ")));
         projected.schema = schema.clone();
         projected.traits = traits;
         Ok(projected)
     }
 
-    fn plan_union(&mut self, inputs: &[Arc<LogicalPlan>], schema: &DFSchemaRef) -> SqlResult<Stream> {
+    fn plan_union(
+        &mut self,
+        inputs: &[Arc<LogicalPlan>],
+        schema: &DFSchemaRef,
+    ) -> SqlResult<Stream> {
         let mut streams = Vec::new();
         for input in inputs {
             streams.push(self.plan_rows(input)?);
@@ -437,7 +500,11 @@ impl<'a> PhysicalPlanner<'a> {
             }
         }
         // One operator that passes everything, so that the union has a node of its own.
-        let calc = Calc { condition: None, projection: None, schema: arrow_schema(schema) };
+        let calc = Calc {
+            condition: None,
+            projection: None,
+            schema: arrow_schema(schema),
+        };
         let operator = move |_: &mut Setup<'_>| -> CoreResult<Box<dyn BatchOperator>> {
             Ok(Box::new(calc.clone()))
         };
@@ -481,15 +548,25 @@ impl<'a> PhysicalPlanner<'a> {
         for role in [WindowRole::Start, WindowRole::End, WindowRole::Time] {
             // The window's own time replaces the rows' time as attribute.
             let rowtime = role == WindowRole::Time;
-            let window = Some(WindowBound { role, window: window.window });
+            let window = Some(WindowBound {
+                role,
+                window: window.window,
+            });
             input.traits.push(ColumnTrait { rowtime, window });
         }
         input.traits[time].rowtime = false;
         use datafusion_expr::UserDefinedLogicalNodeCore;
         input.schema = UserDefinedLogicalNodeCore::schema(window).clone();
-        input.pending = Some(PendingWindow { window: window.window, time, bounds_at });
+        input.pending = Some(PendingWindow {
+            window: window.window,
+            time,
+            bounds_at,
+        });
         input.text = nested(
-            format!("WindowTableFunction[{:?}, on={}]", window.window, window.time),
+            format!(
+                "WindowTableFunction[{:?}, on={}]",
+                window.window, window.time
+            ),
             &[&input.text],
         );
         Ok(input)
@@ -497,7 +574,9 @@ impl<'a> PhysicalPlanner<'a> {
 
     /// Adds the columns of a window that waits.
     pub(super) fn assign(&mut self, mut stream: Stream) -> SqlResult<Stream> {
-        let Some(pending) = stream.pending.take() else { return Ok(stream) };
+        let Some(pending) = stream.pending.take() else {
+            return Ok(stream);
+        };
         if matches!(pending.window, WindowSpec::Session { .. }) {
             return Err(SqlError::unsupported(
                 "a SESSION window without GROUP BY window_start, window_end",
@@ -507,7 +586,11 @@ impl<'a> PhysicalPlanner<'a> {
         let time = Expr::Column(columns[pending.time].clone());
         let time = self.compile(&time, &stream.schema)?;
         let all = all_bounds(&stream.schema, pending.bounds_at)?;
-        let assign = WindowAssign { window: pending.window, time, schema: arrow_schema(&all) };
+        let assign = WindowAssign {
+            window: pending.window,
+            time,
+            schema: arrow_schema(&all),
+        };
         let factory: Factory = Arc::new(move |_| Ok(Box::new(assign.clone())));
         let edge = [(&stream, Partitioning::Unspecified)];
         let node = self.add_operator("WindowTableFunction", factory, &edge, stream.parallelism);
@@ -516,8 +599,14 @@ impl<'a> PhysicalPlanner<'a> {
         let visible_traits = std::mem::take(&mut stream.traits);
         stream.traits = visible_traits[..pending.bounds_at].to_vec();
         for role in [WindowRole::Start, WindowRole::End, WindowRole::Time] {
-            let window = Some(WindowBound { role, window: pending.window });
-            stream.traits.push(ColumnTrait { rowtime: role == WindowRole::Time, window });
+            let window = Some(WindowBound {
+                role,
+                window: pending.window,
+            });
+            stream.traits.push(ColumnTrait {
+                rowtime: role == WindowRole::Time,
+                window,
+            });
         }
         stream.schema = Arc::new(all);
         if visible.fields().len() == stream.schema.fields().len() {
@@ -596,10 +685,18 @@ impl<'a> PhysicalPlanner<'a> {
         line: String,
     ) -> SqlResult<Stream> {
         if stream.updating {
-            return Err(SqlError::unsupported("ORDER BY over an updating input in batch mode"));
+            return Err(SqlError::unsupported(
+                "ORDER BY over an updating input in batch mode",
+            ));
         }
         let factory: Factory = Arc::new(move |setup| {
-            Ok(Box::new(Sort::new(keys.clone(), skip, fetch, schema.clone(), setup)))
+            Ok(Box::new(Sort::new(
+                keys.clone(),
+                skip,
+                fetch,
+                schema.clone(),
+                setup,
+            )))
         });
         let edge = [(&stream, Partitioning::Global)];
         stream.node = self.add_operator("Sort", factory, &edge, Some(1));
@@ -620,7 +717,10 @@ impl<'a> PhysicalPlanner<'a> {
             return self.plan_sort(&sort.input, &sort.expr, skip, fetch);
         }
         let stream = self.plan_rows(&limit.input)?;
-        let line = format!("Limit[{}]", limit_text(skip, fetch).trim_start_matches(", "));
+        let line = format!(
+            "Limit[{}]",
+            limit_text(skip, fetch).trim_start_matches(", ")
+        );
         if stream.updating {
             let all = fetch.ok_or_else(|| {
                 SqlError::unsupported("OFFSET without LIMIT over an updating input")
@@ -629,7 +729,11 @@ impl<'a> PhysicalPlanner<'a> {
         }
         let mut stream = stream;
         let factory: Factory = Arc::new(move |setup| {
-            Ok(Box::new(Limit::new(skip as u64, fetch.map(|n| n as u64), setup)))
+            Ok(Box::new(Limit::new(
+                skip as u64,
+                fetch.map(|n| n as u64),
+                setup,
+            )))
         });
         let edge = [(&stream, Partitioning::Global)];
         stream.node = self.add_operator("Limit", factory, &edge, Some(1));
@@ -643,8 +747,10 @@ impl<'a> PhysicalPlanner<'a> {
         let [(column, _)] = unnest.list_type_columns.as_slice() else {
             return Err(SqlError::unsupported("UNNEST of anything but one array"));
         };
-        let operator =
-            crate::exec::unnest::Unnest { column: *column, schema: arrow_schema(&unnest.schema) };
+        let operator = crate::exec::unnest::Unnest {
+            column: *column,
+            schema: arrow_schema(&unnest.schema),
+        };
         let factory: Factory = Arc::new(move |_| Ok(Box::new(operator.clone())));
         let edge = [(&stream, Partitioning::Unspecified)];
         stream.node = self.add_operator("Unnest", factory, &edge, stream.parallelism);
@@ -668,7 +774,10 @@ fn pass_window(
     let is_bound = |e: &Expr| stream.position(e).is_some_and(|at| at >= pending.bounds_at);
     let reads_bound = |e: &Expr| {
         e.column_refs().iter().any(|column| {
-            stream.schema.maybe_index_of_column(column).is_some_and(|at| at >= pending.bounds_at)
+            stream
+                .schema
+                .maybe_index_of_column(column)
+                .is_some_and(|at| at >= pending.bounds_at)
         })
     };
     let first = expressions.iter().position(is_bound)?;
@@ -680,14 +789,23 @@ fn pass_window(
 /// A schema with all three window columns behind the input's.
 fn all_bounds(schema: &DFSchema, bounds_at: usize) -> SqlResult<DFSchema> {
     use arrow_schema::{DataType, Field, TimeUnit};
-    let mut fields: Vec<_> =
-        schema.iter().take(bounds_at).map(|(q, f)| (q.cloned(), f.clone())).collect();
+    let mut fields: Vec<_> = schema
+        .iter()
+        .take(bounds_at)
+        .map(|(q, f)| (q.cloned(), f.clone()))
+        .collect();
     let bound = DataType::Timestamp(TimeUnit::Millisecond, None);
     for name in ["window_start", "window_end", "window_time"] {
-        let known = schema.iter().skip(bounds_at).find(|(_, f)| f.name() == name);
+        let known = schema
+            .iter()
+            .skip(bounds_at)
+            .find(|(_, f)| f.name() == name);
         let field = known.map(|(q, f)| (q.cloned(), f.clone()));
         fields.push(field.unwrap_or_else(|| {
-            (None, Arc::new(Field::new(format!("_{name}"), bound.clone(), false)))
+            (
+                None,
+                Arc::new(Field::new(format!("_{name}"), bound.clone(), false)),
+            )
         }));
     }
     DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)
@@ -734,7 +852,9 @@ pub(super) fn projected_schema(expressions: &[Expr], input: &DFSchema) -> SqlRes
     use datafusion_expr::ExprSchemable;
     let fields: Result<Vec<_>, _> = expressions.iter().map(|e| e.to_field(input)).collect();
     let fields = fields.map_err(plan_error)?;
-    DFSchema::new_with_metadata(fields, Default::default()).map(Arc::new).map_err(plan_error)
+    DFSchema::new_with_metadata(fields, Default::default())
+        .map(Arc::new)
+        .map_err(plan_error)
 }
 
 /// A line of the plan above the lines of its inputs.

@@ -22,14 +22,16 @@ use crate::exec::window_spec::WindowSpec;
 
 impl PhysicalPlanner<'_> {
     pub(super) fn plan_aggregate(&mut self, aggregate: &Aggregate) -> SqlResult<Stream> {
-        if aggregate.group_expr.iter().any(|e| matches!(e, Expr::GroupingSet(_))) {
+        if aggregate
+            .group_expr
+            .iter()
+            .any(|e| matches!(e, Expr::GroupingSet(_)))
+        {
             return Err(SqlError::unsupported("GROUPING SETS, ROLLUP and CUBE"));
         }
         let input = self.plan(&aggregate.input)?;
         match windowed(&input, &aggregate.group_expr) {
-            Some(window) => {
-                self.plan_window_aggregate(input, aggregate, window)
-            }
+            Some(window) => self.plan_window_aggregate(input, aggregate, window),
             None => {
                 let input = self.assign(input)?;
                 self.plan_group_aggregate(input, aggregate)
@@ -81,7 +83,9 @@ impl PhysicalPlanner<'_> {
         let mut layout = Vec::new();
         let mut traits = Vec::new();
         for expr in &aggregate.group_expr {
-            let bound = input.position(expr).and_then(|at| input.traits[at].window.clone());
+            let bound = input
+                .position(expr)
+                .and_then(|at| input.traits[at].window.clone());
             match bound {
                 Some(WindowBound { role, window }) => {
                     layout.push(match role {
@@ -90,7 +94,10 @@ impl PhysicalPlanner<'_> {
                         WindowRole::Time => WindowColumn::Time,
                     });
                     let rowtime = role == WindowRole::Time;
-                    traits.push(ColumnTrait { rowtime, window: Some(WindowBound { role, window }) });
+                    traits.push(ColumnTrait {
+                        rowtime,
+                        window: Some(WindowBound { role, window }),
+                    });
                 }
                 None => {
                     layout.push(WindowColumn::Key(key_exprs.len()));
@@ -108,8 +115,10 @@ impl PhysicalPlanner<'_> {
         layout.extend((0..calls.len()).map(WindowColumn::Call));
         traits.resize(layout.len(), ColumnTrait::default());
         let time = Expr::Column(input.schema.columns()[time].clone());
-        let key_types =
-            keys.iter().map(|key| input.schema.field(*key).data_type().clone()).collect();
+        let key_types = keys
+            .iter()
+            .map(|key| input.schema.field(*key).data_type().clone())
+            .collect();
         let spec = WindowAggregateSpec {
             window,
             time: self.compile(&time, &input.schema)?,
@@ -149,8 +158,12 @@ impl PhysicalPlanner<'_> {
         bounds_at: Option<usize>,
     ) -> SqlResult<(Stream, Vec<usize>)> {
         let real = bounds_at.unwrap_or(input.traits.len());
-        let fields: Vec<_> =
-            input.schema.iter().take(real).map(|(q, f)| (q.cloned(), f.clone())).collect();
+        let fields: Vec<_> = input
+            .schema
+            .iter()
+            .take(real)
+            .map(|(q, f)| (q.cloned(), f.clone()))
+            .collect();
         let schema = datafusion_common::DFSchema::new_with_metadata(fields, Default::default())
             .map_err(plan_error)?;
         input.schema = Arc::new(schema);
@@ -159,7 +172,10 @@ impl PhysicalPlanner<'_> {
     }
 
     fn calls(&self, input: &Stream, expressions: &[Expr]) -> SqlResult<Vec<AggregateCall>> {
-        expressions.iter().map(|expr| self.call(input, expr)).collect()
+        expressions
+            .iter()
+            .map(|expr| self.call(input, expr))
+            .collect()
     }
 
     fn call(&self, input: &Stream, expr: &Expr) -> SqlResult<AggregateCall> {
@@ -170,7 +186,10 @@ impl PhysicalPlanner<'_> {
         };
         let AggregateFunction { func, params } = function;
         if !params.order_by.is_empty() {
-            return Err(SqlError::unsupported(format!("ORDER BY inside `{}`", func.name())));
+            return Err(SqlError::unsupported(format!(
+                "ORDER BY inside `{}`",
+                func.name()
+            )));
         }
         let mut args = params.args.clone();
         let kind = kind(func.name(), &mut args)?;
@@ -180,9 +199,14 @@ impl PhysicalPlanner<'_> {
         }
         let types: Result<Vec<DataType>, _> =
             args.iter().map(|arg| arg.get_type(&input.schema)).collect();
-        let compiled: SqlResult<Vec<Expression>> =
-            args.iter().map(|arg| self.compile(arg, &input.schema)).collect();
-        let filter = params.filter.as_ref().map(|filter| self.compile(filter, &input.schema));
+        let compiled: SqlResult<Vec<Expression>> = args
+            .iter()
+            .map(|arg| self.compile(arg, &input.schema))
+            .collect();
+        let filter = params
+            .filter
+            .as_ref()
+            .map(|filter| self.compile(filter, &input.schema));
         Ok(AggregateCall {
             kind,
             args: compiled?,
@@ -228,10 +252,22 @@ fn kind(name: &str, args: &mut Vec<Expr>) -> SqlResult<AggregateKind> {
             };
             AggregateKind::ListAgg(separator)
         }
-        "var_pop" => AggregateKind::Variance { sample: false, root: false },
-        "var_samp" | "variance" => AggregateKind::Variance { sample: true, root: false },
-        "stddev_pop" => AggregateKind::Variance { sample: false, root: true },
-        "stddev_samp" | "stddev" => AggregateKind::Variance { sample: true, root: true },
+        "var_pop" => AggregateKind::Variance {
+            sample: false,
+            root: false,
+        },
+        "var_samp" | "variance" => AggregateKind::Variance {
+            sample: true,
+            root: false,
+        },
+        "stddev_pop" => AggregateKind::Variance {
+            sample: false,
+            root: true,
+        },
+        "stddev_samp" | "stddev" => AggregateKind::Variance {
+            sample: true,
+            root: true,
+        },
         other => return Err(SqlError::unsupported(format!("the aggregate `{other}`"))),
     })
 }
@@ -270,6 +306,16 @@ fn attached_window(input: &Stream, window: WindowSpec) -> SqlResult<(usize, Wind
 }
 
 fn description(aggregate: &Aggregate) -> String {
-    let list = |items: &[Expr]| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    format!("groupBy={}, select={}", list(&aggregate.group_expr), list(&aggregate.aggr_expr))
+    let list = |items: &[Expr]| {
+        items
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    format!(
+        "groupBy={}, select={}",
+        list(&aggregate.group_expr),
+        list(&aggregate.aggr_expr)
+    )
 }

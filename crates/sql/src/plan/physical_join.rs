@@ -51,17 +51,30 @@ impl PhysicalPlanner<'_> {
     ) -> SqlResult<JoinSpec> {
         let pairs = left.schema.join(&right.schema).map_err(plan_error)?;
         let pairs = nullable(&pairs)?;
-        let condition = join.filter.as_ref().map(|filter| self.compile(filter, &pairs));
-        let output = if kind.left_only() { left.schema.clone() } else { Arc::new(pairs.clone()) };
+        let condition = join
+            .filter
+            .as_ref()
+            .map(|filter| self.compile(filter, &pairs));
+        let output = if kind.left_only() {
+            left.schema.clone()
+        } else {
+            Arc::new(pairs.clone())
+        };
         let column = |stream: &Stream, at: &usize| -> Expression {
             let name = stream.schema.field(*at).name().clone();
-            Arc::new(datafusion_physical_expr::expressions::Column::new(&name, *at))
+            Arc::new(datafusion_physical_expr::expressions::Column::new(
+                &name, *at,
+            ))
         };
         Ok(JoinSpec {
             kind,
             left_keys: at.0.iter().map(|at| column(left, at)).collect(),
             right_keys: at.1.iter().map(|at| column(right, at)).collect(),
-            key_types: at.0.iter().map(|at| left.schema.field(*at).data_type().clone()).collect(),
+            key_types: at
+                .0
+                .iter()
+                .map(|at| left.schema.field(*at).data_type().clone())
+                .collect(),
             condition: condition.transpose()?,
             left: arrow_schema(&left.schema),
             right: arrow_schema(&right.schema),
@@ -83,9 +96,15 @@ impl PhysicalPlanner<'_> {
         let spec = Arc::new(spec);
         let batch = self.mode == RuntimeMode::Batch && kind != JoinKind::Inner;
         let (name, factory): (_, Factory) = if batch {
-            ("BatchJoin", Arc::new(move |s| Ok(Box::new(BatchJoin::new(spec.clone(), s)))))
+            (
+                "BatchJoin",
+                Arc::new(move |s| Ok(Box::new(BatchJoin::new(spec.clone(), s)))),
+            )
         } else {
-            ("Join", Arc::new(move |s| Ok(Box::new(RegularJoin::new(spec.clone(), s)))))
+            (
+                "Join",
+                Arc::new(move |s| Ok(Box::new(RegularJoin::new(spec.clone(), s)))),
+            )
         };
         let (left_edge, parallelism) = self.keyed(left_at);
         let (right_edge, _) = self.keyed(right_at);
@@ -107,11 +126,15 @@ impl PhysicalPlanner<'_> {
         let (left_end, right_end) = window_ends(&left, &right, left_at, right_at)
             .ok_or_else(|| SqlError::internal("no window in a window join"))?;
         if left.updating || right.updating {
-            return Err(SqlError::unsupported("a window join over an updating input"));
+            return Err(SqlError::unsupported(
+                "a window join over an updating input",
+            ));
         }
         let column = |stream: &Stream, at: usize| -> Expression {
             let name = stream.schema.field(at).name().clone();
-            Arc::new(datafusion_physical_expr::expressions::Column::new(&name, at))
+            Arc::new(datafusion_physical_expr::expressions::Column::new(
+                &name, at,
+            ))
         };
         let kind = spec.kind;
         let inputs = vec![
@@ -132,15 +155,18 @@ impl PhysicalPlanner<'_> {
             _ => Err(thalweg_core::Error::internal("a window join has two sides")),
         });
         let factory: Factory = Arc::new(move |setup| {
-            Ok(Box::new(WindowBuffer::new(inputs.clone(), work.clone(), setup)))
+            Ok(Box::new(WindowBuffer::new(
+                inputs.clone(),
+                work.clone(),
+                setup,
+            )))
         });
         let (left_edge, parallelism) = self.keyed(left_at.to_vec());
         let (right_edge, _) = self.keyed(right_at.to_vec());
         let edges = [(&left, left_edge), (&right, right_edge)];
         let node = self.add_operator("WindowJoin", factory, &edges, parallelism);
         let line = format!("WindowJoin[{kind:?}]");
-        let traits: Vec<ColumnTrait> =
-            left.traits.iter().chain(&right.traits).cloned().collect();
+        let traits: Vec<ColumnTrait> = left.traits.iter().chain(&right.traits).cloned().collect();
         let mut stream = self.joined(node, &output, left, right, false, parallelism, line)?;
         let width = stream.traits.len();
         stream.traits = traits.into_iter().take(width).collect();
@@ -161,7 +187,9 @@ impl PhysicalPlanner<'_> {
         let schema = if spec.kind.left_only() {
             left.schema.clone()
         } else {
-            Arc::new(nullable(&left.schema.join(&right.schema).map_err(plan_error)?)?)
+            Arc::new(nullable(
+                &left.schema.join(&right.schema).map_err(plan_error)?,
+            )?)
         };
         let width = schema.fields().len();
         Ok(Stream {
@@ -193,7 +221,11 @@ impl PhysicalPlanner<'_> {
         let helper = |column: &Column| column.relation.is_none() && column.name.starts_with("_k");
         let left_helpers = columns[widths.0..].iter().take_while(|c| helper(c)).count();
         let right_at = widths.0 + left_helpers;
-        let right = if is_left_only(join.join_type) { &[] } else { &columns[right_at..] };
+        let right = if is_left_only(join.join_type) {
+            &[]
+        } else {
+            &columns[right_at..]
+        };
         let kept: Vec<Expr> = columns[..widths.0]
             .iter()
             .chain(right.iter().take(widths.1))
@@ -209,7 +241,10 @@ fn nullable(schema: &datafusion_common::DFSchema) -> SqlResult<datafusion_common
     let fields = schema
         .iter()
         .map(|(qualifier, field)| {
-            (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true)))
+            (
+                qualifier.cloned(),
+                Arc::new(field.as_ref().clone().with_nullable(true)),
+            )
         })
         .collect();
     datafusion_common::DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)
@@ -217,10 +252,14 @@ fn nullable(schema: &datafusion_common::DFSchema) -> SqlResult<datafusion_common
 
 fn join_kind(join: &Join) -> SqlResult<JoinKind> {
     if join.null_aware {
-        return Err(SqlError::unsupported("NOT IN over a sub-query with nullable columns"));
+        return Err(SqlError::unsupported(
+            "NOT IN over a sub-query with nullable columns",
+        ));
     }
     if join.null_equality == NullEquality::NullEqualsNull {
-        return Err(SqlError::unsupported("INTERSECT, EXCEPT and IS NOT DISTINCT FROM joins"));
+        return Err(SqlError::unsupported(
+            "INTERSECT, EXCEPT and IS NOT DISTINCT FROM joins",
+        ));
     }
     Ok(match join.join_type {
         JoinType::Inner => JoinKind::Inner,
@@ -237,7 +276,11 @@ fn swap(join: &Join) -> Join {
     let mut swapped = join.clone();
     swapped.left = join.right.clone();
     swapped.right = join.left.clone();
-    swapped.on = join.on.iter().map(|(l, r)| (r.clone(), l.clone())).collect();
+    swapped.on = join
+        .on
+        .iter()
+        .map(|(l, r)| (r.clone(), l.clone()))
+        .collect();
     swapped.join_type = match join.join_type {
         JoinType::RightSemi => JoinType::LeftSemi,
         JoinType::RightAnti => JoinType::LeftAnti,
@@ -247,11 +290,7 @@ fn swap(join: &Join) -> Join {
 }
 
 /// The equated expressions with equal types on both sides.
-fn coerced_keys(
-    join: &Join,
-    left: &Stream,
-    right: &Stream,
-) -> SqlResult<(Vec<Expr>, Vec<Expr>)> {
+fn coerced_keys(join: &Join, left: &Stream, right: &Stream) -> SqlResult<(Vec<Expr>, Vec<Expr>)> {
     let (mut left_keys, mut right_keys) = (Vec::new(), Vec::new());
     for (l, r) in &join.on {
         let (lt, rt) = (
@@ -265,8 +304,16 @@ fn coerced_keys(
         }
         let common = datafusion_expr::type_coercion::binary::comparison_coercion(&lt, &rt)
             .ok_or_else(|| SqlError::type_mismatch(format!("cannot compare `{l}` and `{r}`")))?;
-        left_keys.push(l.clone().cast_to(&common, &left.schema).map_err(plan_error)?);
-        right_keys.push(r.clone().cast_to(&common, &right.schema).map_err(plan_error)?);
+        left_keys.push(
+            l.clone()
+                .cast_to(&common, &left.schema)
+                .map_err(plan_error)?,
+        );
+        right_keys.push(
+            r.clone()
+                .cast_to(&common, &right.schema)
+                .map_err(plan_error)?,
+        );
     }
     Ok((left_keys, right_keys))
 }
@@ -280,7 +327,10 @@ fn window_ends(
 ) -> Option<(usize, usize)> {
     let equated = |role: WindowRole| {
         left_at.iter().zip(right_at).find_map(|(l, r)| {
-            let (lw, rw) = (left.traits[*l].window.as_ref()?, right.traits[*r].window.as_ref()?);
+            let (lw, rw) = (
+                left.traits[*l].window.as_ref()?,
+                right.traits[*r].window.as_ref()?,
+            );
             let same = lw.role == role && rw.role == role && lw.window.size() == rw.window.size();
             same.then_some((*l, *r))
         })

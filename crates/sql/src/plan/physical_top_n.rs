@@ -25,8 +25,12 @@ struct RankFilter {
 impl PhysicalPlanner<'_> {
     /// Plans a filter over a row number, or returns nothing if it is no such filter.
     pub(super) fn plan_top_n(&mut self, filter: &Filter) -> SqlResult<Option<Stream>> {
-        let Some(path) = row_number_below(&filter.input) else { return Ok(None) };
-        let Expr::WindowFunction(function) = path.call else { return Ok(None) };
+        let Some(path) = row_number_below(&filter.input) else {
+            return Ok(None);
+        };
+        let Expr::WindowFunction(function) = path.call else {
+            return Ok(None);
+        };
         let ranked = rank_filter(&filter.predicate, &path);
         let Some(to) = ranked.to else { return Ok(None) };
         let input = self.plan_rows(&path.window.input)?;
@@ -41,7 +45,9 @@ impl PhysicalPlanner<'_> {
             };
         }
         if let Some(rest) = ranked.rest.into_iter().reduce(Expr::and) {
-            return Err(SqlError::unsupported(format!("`{rest}` beside a condition on ROW_NUMBER")));
+            return Err(SqlError::unsupported(format!(
+                "`{rest}` beside a condition on ROW_NUMBER"
+            )));
         }
         Ok(Some(stream))
     }
@@ -56,12 +62,18 @@ impl PhysicalPlanner<'_> {
         let params = &function.params;
         let (input, partition) = self.with_columns(input, &params.partition_by)?;
         if input.traits.len() + 1 != window.schema.fields().len() {
-            return Err(SqlError::unsupported("ROW_NUMBER with a computed PARTITION BY"));
+            return Err(SqlError::unsupported(
+                "ROW_NUMBER with a computed PARTITION BY",
+            ));
         }
         let order = self.sort_keys(&params.order_by, &input.schema)?;
         let by_time = params.order_by.len() == 1
-            && input.position(&params.order_by[0].expr).is_some_and(|c| input.traits[c].rowtime);
-        let types = partition.iter().map(|at| input.schema.field(*at).data_type().clone());
+            && input
+                .position(&params.order_by[0].expr)
+                .is_some_and(|c| input.traits[c].rowtime);
+        let types = partition
+            .iter()
+            .map(|at| input.schema.field(*at).data_type().clone());
         let spec = TopNSpec {
             partition: partition
                 .iter()
@@ -80,10 +92,16 @@ impl PhysicalPlanner<'_> {
             schema: arrow_schema(&window.schema),
         };
         let end = partition.iter().copied().find(|at| {
-            input.traits[*at].window.as_ref().is_some_and(|w| w.role == WindowRole::End)
+            input.traits[*at]
+                .window
+                .as_ref()
+                .is_some_and(|w| w.role == WindowRole::End)
         });
         let has_start = partition.iter().any(|at| {
-            input.traits[*at].window.as_ref().is_some_and(|w| w.role == WindowRole::Start)
+            input.traits[*at]
+                .window
+                .as_ref()
+                .is_some_and(|w| w.role == WindowRole::Start)
         });
         match end {
             Some(end) if has_start && !input.updating => {
@@ -202,12 +220,16 @@ struct RankPath<'a> {
 fn row_number_below(plan: &LogicalPlan) -> Option<RankPath<'_>> {
     match plan {
         LogicalPlan::Window(window) => {
-            let [call] = window.window_expr.as_slice() else { return None };
+            let [call] = window.window_expr.as_slice() else {
+                return None;
+            };
             let inner = match call {
                 Expr::Alias(alias) => alias.expr.as_ref(),
                 other => other,
             };
-            let Expr::WindowFunction(function) = inner else { return None };
+            let Expr::WindowFunction(function) = inner else {
+                return None;
+            };
             (function.fun.name() == "row_number").then(|| RankPath {
                 window,
                 call: inner,
@@ -227,7 +249,8 @@ fn row_number_below(plan: &LogicalPlan) -> Option<RankPath<'_>> {
                 .expr
                 .iter()
                 .position(|e| super::stream::position(schema, e) == Some(path.rank))?;
-            path.projections.insert(0, (Some(&projection.expr), &projection.schema));
+            path.projections
+                .insert(0, (Some(&projection.expr), &projection.schema));
             Some(path)
         }
         _ => None,
@@ -235,7 +258,10 @@ fn row_number_below(plan: &LogicalPlan) -> Option<RankPath<'_>> {
 }
 
 fn rank_filter(predicate: &Expr, path: &RankPath<'_>) -> RankFilter {
-    let schema = path.projections.first().map_or(&path.window.schema, |(_, schema)| schema);
+    let schema = path
+        .projections
+        .first()
+        .map_or(&path.window.schema, |(_, schema)| schema);
     let mut filter = RankFilter::default();
     for part in datafusion_expr::utils::split_conjunction(predicate) {
         match bound(part, schema, path.rank) {
@@ -258,7 +284,9 @@ fn bound(
     schema: &datafusion_common::DFSchema,
     rank: usize,
 ) -> Option<(Option<usize>, Option<usize>)> {
-    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return None };
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else {
+        return None;
+    };
     let (op, number) = match (super::stream::position(schema, left), number(right)) {
         (Some(at), Some(number)) if at == rank => (*op, number),
         _ => match (super::stream::position(schema, right), self::number(left)) {

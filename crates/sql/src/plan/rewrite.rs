@@ -68,14 +68,19 @@ fn rewrite_units(expr: &mut Expr) {
                 *first = text(&unit.value);
             }
         }
-        Expr::Floor { expr: inner, field: CeilFloorKind::DateTimeField(field) }
-            if *field != DateTimeField::NoDateTime =>
-        {
-            *expr = call("floor_to", vec![(**inner).clone(), text(&field.to_string())]);
+        Expr::Floor {
+            expr: inner,
+            field: CeilFloorKind::DateTimeField(field),
+        } if *field != DateTimeField::NoDateTime => {
+            *expr = call(
+                "floor_to",
+                vec![(**inner).clone(), text(&field.to_string())],
+            );
         }
-        Expr::Ceil { expr: inner, field: CeilFloorKind::DateTimeField(field) }
-            if *field != DateTimeField::NoDateTime =>
-        {
+        Expr::Ceil {
+            expr: inner,
+            field: CeilFloorKind::DateTimeField(field),
+        } if *field != DateTimeField::NoDateTime => {
             *expr = call("ceil_to", vec![(**inner).clone(), text(&field.to_string())]);
         }
         _ => {}
@@ -84,7 +89,9 @@ fn rewrite_units(expr: &mut Expr) {
 
 fn takes_unit(function: &Function) -> bool {
     let name = function.name.to_string();
-    ["TIMESTAMPADD", "TIMESTAMPDIFF"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    ["TIMESTAMPADD", "TIMESTAMPDIFF"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
 }
 
 pub(super) fn text(value: &str) -> Expr {

@@ -221,7 +221,11 @@ mod tests {
             "INT NOT NULL",
         ] {
             let parsed: SqlType = text.parse().unwrap();
-            assert_eq!(SqlType::from_ast(&parsed.to_ast()).unwrap(), parsed, "{text}");
+            assert_eq!(
+                SqlType::from_ast(&parsed.to_ast()).unwrap(),
+                parsed,
+                "{text}"
+            );
         }
     }
 }

@@ -17,7 +17,8 @@ option_table! {
     "execution.shutdown-on-attached-exit": Boolean, Some("false"), Harmless,
         "Whether the job is cancelled when an attached client ends.";
     "execution.target":
-        OneOf(&["local", "remote", "embedded", "yarn-session", "kubernetes-session"]), Some("local"), Implemented,
+        OneOf(&["local", "remote", "embedded", "yarn-session", "kubernetes-session"]),
+        Some("local"), Implemented,
         "Where jobs run: in this process or on the cluster at `rest.address`.";
     "execution.batch-shuffle-mode":
         OneOf(&["ALL_EXCHANGES_BLOCKING", "ALL_EXCHANGES_PIPELINED", "ALL_EXCHANGES_HYBRID_FULL",
@@ -137,7 +138,8 @@ option_table! {
         "Most memory for exchanges.";
     "restart-strategy.type":
         OneOf(&["none", "off", "disable", "fixed-delay", "fixeddelay", "failure-rate",
-         "failurerate", "exponential-delay", "exponentialdelay"]), Some("exponential-delay"), Implemented,
+         "failurerate", "exponential-delay", "exponentialdelay"]),
+        Some("exponential-delay"), Implemented,
         "How a failed job is restarted.";
     "restart-strategy.fixed-delay.attempts": Integer, Some("1"), Implemented,
         "How often a failed job is restarted.";

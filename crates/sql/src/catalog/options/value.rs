@@ -25,9 +25,8 @@ pub enum OptionValue {
 /// The value of `definition` that `text` says.
 pub(super) fn parse(definition: &OptionDefinition, text: &str) -> SqlResult<OptionValue> {
     let key = definition.key;
-    let wrong = |what: &str| {
-        SqlError::type_mismatch(format!("`{key}` must be {what}, not `{text}`"))
-    };
+    let wrong =
+        |what: &str| SqlError::type_mismatch(format!("`{key}` must be {what}, not `{text}`"));
     let trimmed = text.trim();
     match definition.value_type {
         OptionType::Boolean => match trimmed.to_ascii_lowercase().as_str() {
@@ -86,7 +85,10 @@ fn is_offset(text: &str) -> bool {
         1 | 2 => text.parse::<u8>().ok(),
         _ => None,
     };
-    matches!((number(hours), number(minutes)), (Some(0..=17), Some(0..=59)) | (Some(18), Some(0)))
+    matches!(
+        (number(hours), number(minutes)),
+        (Some(0..=17), Some(0..=59)) | (Some(18), Some(0))
+    )
 }
 
 /// A number and its unit.
@@ -153,7 +155,14 @@ mod tests {
 
     #[test]
     fn zones_are_names_or_offsets() {
-        for zone in ["UTC", "Asia/Shanghai", "GMT+08:00", "UTC-3", "+05:30", "default"] {
+        for zone in [
+            "UTC",
+            "Asia/Shanghai",
+            "GMT+08:00",
+            "UTC-3",
+            "+05:30",
+            "default",
+        ] {
             assert!(is_zone(zone), "{zone}");
         }
         for other in ["", "GMT+25:00", "Berlin", "+5:61"] {

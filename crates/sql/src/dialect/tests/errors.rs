@@ -81,7 +81,7 @@ fn a_mistake_in_a_query_is_named_where_it_is() {
         ),
         (
             "SELECT ${x} FROM t",
-            "error: 1:9: expected end of statement, found `{`\n  1 | SELECT ${x} FROM t\n    |         ^",
+            "error: 1:8: a statement has no parameters: `$`\n  1 | SELECT ${x} FROM t\n    |        ^",
         ),
         (
             "SELECT a FROM t TABLESAMPLE BERNOULLI (1)",

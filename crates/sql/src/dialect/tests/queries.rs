@@ -69,24 +69,46 @@ fn queries_of_flink_parse_as_they_are() {
 fn expressions_of_flink_get_their_own_trees() {
     let cases = [
         ("MAP['a', 1, 'b', 2]", "MAP('a', 1, 'b', 2)"),
-        ("CAST(a AS ROW<x INT NOT NULL>)", "CAST(a AS $type(ROW<`x` INT NOT NULL>))"),
-        ("TRY_CAST(a AS TIMESTAMP(3) WITH LOCAL TIME ZONE)", "TRY_CAST(a AS TIMESTAMP_LTZ(3))"),
+        (
+            "CAST(a AS ROW<x INT NOT NULL>)",
+            "CAST(a AS $type(ROW<`x` INT NOT NULL>))",
+        ),
+        (
+            "TRY_CAST(a AS TIMESTAMP(3) WITH LOCAL TIME ZONE)",
+            "TRY_CAST(a AS TIMESTAMP_LTZ(3))",
+        ),
         ("CAST(a AS DECIMAL(3,1))", "CAST(a AS DECIMAL(3,1))"),
-        ("a BETWEEN SYMMETRIC 1 AND 2", "(a BETWEEN 1 AND 2 OR a BETWEEN 2 AND 1)"),
+        (
+            "a BETWEEN SYMMETRIC 1 AND 2",
+            "(a BETWEEN 1 AND 2 OR a BETWEEN 2 AND 1)",
+        ),
         ("a NOT BETWEEN ASYMMETRIC 1 AND 2", "a NOT BETWEEN 1 AND 2"),
-        ("a IS NOT JSON OBJECT AND b", "NOT $is_json(a, 'OBJECT') AND b"),
+        (
+            "a IS NOT JSON OBJECT AND b",
+            "NOT $is_json(a, 'OBJECT') AND b",
+        ),
         (
             "JSON_VALUE(j, '$.a' RETURNING INT DEFAULT 0 ON EMPTY ERROR ON ERROR)",
             "JSON_VALUE(j, '$.a', returning => CAST(NULL AS INT), default_on_empty => 0, on_error => 'ERROR')",
         ),
-        ("JSON_OBJECT(KEY 'a' VALUE 1, 'b' : x ABSENT ON NULL)", "JSON_OBJECT('a', 1, 'b', x, on_null => 'ABSENT')"),
-        ("JSON_QUERY(j, '$' WITH CONDITIONAL ARRAY WRAPPER)", "JSON_QUERY(j, '$', wrapper => 'CONDITIONAL')"),
-        ("JSON_ARRAYAGG(a NULL ON NULL) FILTER (WHERE b)", "JSON_ARRAYAGG(a, on_null => 'NULL') FILTER (WHERE b)"),
+        (
+            "JSON_OBJECT(KEY 'a' VALUE 1, 'b' : x ABSENT ON NULL)",
+            "JSON_OBJECT('a', 1, 'b', x, on_null => 'ABSENT')",
+        ),
+        (
+            "JSON_QUERY(j, '$' WITH CONDITIONAL ARRAY WRAPPER)",
+            "JSON_QUERY(j, '$', wrapper => 'CONDITIONAL')",
+        ),
+        (
+            "JSON_ARRAYAGG(a NULL ON NULL) FILTER (WHERE b)",
+            "JSON_ARRAYAGG(a, on_null => 'NULL') FILTER (WHERE b)",
+        ),
         ("U&'\\0041' || E'\\t'", "'A' || '\t'"),
         ("INTERVAL '5' SECOND(3)", "INTERVAL '5' SECOND (3)"),
     ];
     for (text, expected) in cases {
-        let expr = parse_expression(text).unwrap_or_else(|error| panic!("{}", error.render(None, text)));
+        let expr =
+            parse_expression(text).unwrap_or_else(|error| panic!("{}", error.render(None, text)));
         assert_eq!(expr.to_string(), expected, "{text}");
     }
 }
@@ -110,7 +132,8 @@ fn tvf(text: &str) -> String {
                 tvf.gap_ms,
                 tvf.offset_ms,
                 keys.join(", "),
-                tvf.alias.map_or(String::new(), |alias| format!(" as {}", alias.name.value))
+                tvf.alias
+                    .map_or(String::new(), |alias| format!(" as {}", alias.name.value))
             )
         }
         Err(error) => error.to_string(),
@@ -229,15 +252,25 @@ fn hints_arrive_at_their_table_or_query() {
     );
     assert_eq!(
         table_options(&table),
-        [("a".to_string(), "b".to_string()), ("c".to_string(), "d".to_string())]
+        [
+            ("a".to_string(), "b".to_string()),
+            ("c".to_string(), "d".to_string())
+        ]
     );
-    let TableFactor::Table { alias, version, partitions, .. } = table else {
+    let TableFactor::Table {
+        alias,
+        version,
+        partitions,
+        ..
+    } = table
+    else {
         panic!("not a table");
     };
     assert_eq!(alias.map(|alias| alias.name.value).as_deref(), Some("s"));
     assert!(version.is_some() && partitions.is_empty());
 
-    let text = "SELECT /*+ STATE_TTL('a'='1d', b = '2d'), BROADCAST(x, c.y) LOOKUP('table'='z') */ 1";
+    let text =
+        "SELECT /*+ STATE_TTL('a'='1d', b = '2d'), BROADCAST(x, c.y) LOOKUP('table'='z') */ 1";
     let Statement::Query(query) = parsed(text) else {
         panic!("no query");
     };
@@ -246,7 +279,14 @@ fn hints_arrive_at_their_table_or_query() {
     };
     let hints = select_hints(&select).unwrap();
     let shown: Vec<String> = hints.iter().map(hint).collect();
-    assert_eq!(shown, ["STATE_TTL(a=1d,b=2d)", "BROADCAST(x,c.y)", "LOOKUP(table=z)"]);
+    assert_eq!(
+        shown,
+        [
+            "STATE_TTL(a=1d,b=2d)",
+            "BROADCAST(x,c.y)",
+            "LOOKUP(table=z)"
+        ]
+    );
     let columns: Vec<u64> = hints.iter().map(|hint| hint.position.column).collect();
     assert_eq!(columns, [12, 43, 61]);
 }
@@ -258,11 +298,17 @@ fn a_pattern_keeps_its_time_limit() {
          MEASURES FINAL LAST(B.x) AS y ONE ROW PER MATCH AFTER MATCH SKIP PAST LAST ROW \
          PATTERN (A B+? C{2,3}) WITHIN INTERVAL '1' HOUR DEFINE A AS A.x > 1, B AS B.x > 2) AS m",
     );
-    let TableFactor::MatchRecognize { symbols, measures, .. } = table else {
+    let TableFactor::MatchRecognize {
+        symbols, measures, ..
+    } = table
+    else {
         panic!("no pattern");
     };
     let (within, symbols) = match_within(&symbols);
-    assert_eq!(within.map(Expr::to_string).as_deref(), Some("INTERVAL '1' HOUR"));
+    assert_eq!(
+        within.map(Expr::to_string).as_deref(),
+        Some("INTERVAL '1' HOUR")
+    );
     assert_eq!(symbols.len(), 2);
     assert_eq!(measures[0].expr.to_string(), "$final(LAST(B.x))");
 }
@@ -273,5 +319,8 @@ fn a_lateral_function_is_found() {
     let found = table_function(&table).unwrap();
     assert!(found.lateral);
     assert_eq!(found.function.to_string(), "f(a, 1)");
-    assert_eq!(found.alias.map(|alias| alias.to_string()).as_deref(), Some("AS s (b)"));
+    assert_eq!(
+        found.alias.map(|alias| alias.to_string()).as_deref(),
+        Some("AS s (b)")
+    );
 }

@@ -49,7 +49,10 @@ fn create_table_keeps_every_clause() {
             "CREATE OR REPLACE TABLE t AS SELECT 1 AS x",
             "table t OrCreate as[SELECT 1 AS x]",
         ),
-        ("REPLACE TABLE t AS SELECT 1 AS x", "table t Existing as[SELECT 1 AS x]"),
+        (
+            "REPLACE TABLE t AS SELECT 1 AS x",
+            "table t Existing as[SELECT 1 AS x]",
+        ),
     ]);
 }
 
@@ -60,12 +63,18 @@ fn other_objects_are_created_and_dropped() {
             "CREATE TEMPORARY VIEW IF NOT EXISTS v (a, b) COMMENT 'c' AS SELECT 1, /* k */ 2",
             "view v temporary if-not-exists columns[a,b] comment[c] as[SELECT 1, /* k */ 2]",
         ),
-        ("CREATE OR REPLACE VIEW v AS VALUES (1)", "view v or-replace as[VALUES (1)]"),
+        (
+            "CREATE OR REPLACE VIEW v AS VALUES (1)",
+            "view v or-replace as[VALUES (1)]",
+        ),
         (
             "CREATE DATABASE IF NOT EXISTS c.d COMMENT 'x' WITH ('a'='b')",
             "database c.d if-not-exists comment[x] options[a=b]",
         ),
-        ("CREATE CATALOG c WITH ('type'='generic_in_memory')", "catalog c options[type=generic_in_memory]"),
+        (
+            "CREATE CATALOG c WITH ('type'='generic_in_memory')",
+            "catalog c options[type=generic_in_memory]",
+        ),
         (
             "CREATE TEMPORARY SYSTEM FUNCTION IF NOT EXISTS f AS 'a.B' LANGUAGE PYTHON USING JAR 'x', JAR 'y'",
             "function f \"a.B\" Some(\"PYTHON\") [\"x\", \"y\"] temporary system",
@@ -74,7 +83,10 @@ fn other_objects_are_created_and_dropped() {
         ("DROP TEMPORARY VIEW v", "drop View v temporary"),
         ("DROP DATABASE d CASCADE", "drop Database d cascade"),
         ("DROP DATABASE d RESTRICT", "drop Database d"),
-        ("DROP TEMPORARY SYSTEM FUNCTION f", "drop Function f temporary"),
+        (
+            "DROP TEMPORARY SYSTEM FUNCTION f",
+            "drop Function f temporary",
+        ),
         ("DROP CATALOG c", "drop Catalog c"),
     ]);
 }
@@ -82,20 +94,38 @@ fn other_objects_are_created_and_dropped() {
 #[test]
 fn objects_are_altered() {
     check(&[
-        ("ALTER TABLE IF EXISTS t RENAME TO u", "alter table t if-exists rename u"),
-        ("ALTER TABLE t RENAME a.b TO c", "alter table t rename a,b to c"),
+        (
+            "ALTER TABLE IF EXISTS t RENAME TO u",
+            "alter table t if-exists rename u",
+        ),
+        (
+            "ALTER TABLE t RENAME a.b TO c",
+            "alter table t rename a,b to c",
+        ),
         ("ALTER TABLE t SET ('a'='b')", "alter table t set a=b"),
         ("ALTER TABLE t RESET ('a', 'b')", "alter table t reset a,b"),
-        ("ALTER TABLE t ADD c INT FIRST", "alter table t add c INT first"),
+        (
+            "ALTER TABLE t ADD c INT FIRST",
+            "alter table t add c INT first",
+        ),
         (
             "ALTER TABLE t ADD (c INT AFTER b, d AS c + 1, PRIMARY KEY (c) NOT ENFORCED, WATERMARK FOR ts AS ts)",
             "alter table t add c INT after b; d := c + 1 watermark ts key c",
         ),
-        ("ALTER TABLE t MODIFY c BIGINT NOT NULL", "alter table t modify c BIGINT NOT NULL"),
+        (
+            "ALTER TABLE t MODIFY c BIGINT NOT NULL",
+            "alter table t modify c BIGINT NOT NULL",
+        ),
         ("ALTER TABLE t DROP (a, b)", "alter table t drop a;b"),
         ("ALTER TABLE t DROP PRIMARY KEY", "alter table t drop key "),
-        ("ALTER TABLE t DROP CONSTRAINT k", "alter table t drop key k"),
-        ("ALTER TABLE t DROP WATERMARK", "alter table t drop watermark"),
+        (
+            "ALTER TABLE t DROP CONSTRAINT k",
+            "alter table t drop key k",
+        ),
+        (
+            "ALTER TABLE t DROP WATERMARK",
+            "alter table t drop watermark",
+        ),
         ("ALTER VIEW v RENAME TO w", "alter view v rename w"),
         ("ALTER VIEW v AS SELECT 1", "alter view v as SELECT 1"),
         ("ALTER DATABASE d SET ('a'='b')", "alter database d set a=b"),
@@ -177,19 +207,34 @@ fn the_session_is_steered() {
 #[test]
 fn a_statement_without_an_implementation_is_recognised() {
     check(&[
-        ("CREATE MODEL m INPUT (a STRING) OUTPUT (b STRING) WITH ('x'='y')", "absent CREATE MODEL (models)"),
+        (
+            "CREATE MODEL m INPUT (a STRING) OUTPUT (b STRING) WITH ('x'='y')",
+            "absent CREATE MODEL (models)",
+        ),
         (
             "CREATE MATERIALIZED TABLE t FRESHNESS = INTERVAL '1' MINUTE AS SELECT 1",
             "absent CREATE MATERIALIZED TABLE (materialized tables)",
         ),
-        ("COMPILE PLAN 'f' FOR INSERT INTO t SELECT 1", "absent COMPILE PLAN (compiled plans)"),
+        (
+            "COMPILE PLAN 'f' FOR INSERT INTO t SELECT 1",
+            "absent COMPILE PLAN (compiled plans)",
+        ),
         ("EXECUTE PLAN 'f'", "absent EXECUTE PLAN (compiled plans)"),
         ("CALL p(1, n => 2)", "absent CALL (procedures)"),
         ("ADD JAR '/x.jar'", "absent ADD JAR (user artifacts)"),
         ("UPDATE t SET a = 1", "absent UPDATE (row-level changes)"),
-        ("DELETE FROM t WHERE a = 1", "absent DELETE FROM (row-level changes)"),
-        ("TRUNCATE TABLE t", "absent TRUNCATE TABLE (row-level changes)"),
-        ("ANALYZE TABLE t COMPUTE STATISTICS", "absent ANALYZE TABLE (statistics)"),
+        (
+            "DELETE FROM t WHERE a = 1",
+            "absent DELETE FROM (row-level changes)",
+        ),
+        (
+            "TRUNCATE TABLE t",
+            "absent TRUNCATE TABLE (row-level changes)",
+        ),
+        (
+            "ANALYZE TABLE t COMPUTE STATISTICS",
+            "absent ANALYZE TABLE (statistics)",
+        ),
         ("LOAD MODULE hive", "absent LOAD MODULE (modules)"),
     ]);
 }

@@ -37,7 +37,10 @@ impl Accumulator for Count {
     }
 
     fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) -> Result<()> {
-        for (group, count) in groups.iter().zip(state[0].as_primitive::<Int64Type>().values()) {
+        for (group, count) in groups
+            .iter()
+            .zip(state[0].as_primitive::<Int64Type>().values())
+        {
             self.counts[*group as usize] += count;
         }
         Ok(())

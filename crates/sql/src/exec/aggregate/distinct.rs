@@ -65,7 +65,11 @@ impl Distinct {
             [DataType::Int64] => Seen::Integers(Vec::new()),
             _ => Seen::Bytes(Vec::new()),
         };
-        Distinct { inner, seen, codec: RowCodec::new(arguments.to_vec()) }
+        Distinct {
+            inner,
+            seen,
+            codec: RowCodec::new(arguments.to_vec()),
+        }
     }
 
     fn crossings(&mut self, input: &Input<'_>) -> Result<(Vec<u32>, Vec<u8>)> {
@@ -103,7 +107,12 @@ impl Distinct {
     fn pass_on(&mut self, groups: Vec<u32>, args: &[ArrayRef], kinds: &[u8]) -> Result<()> {
         let all_new = kinds.iter().all(|kind| *kind == 0);
         let kinds = (!all_new).then_some(kinds);
-        self.inner.update(&Input { groups: &groups, args, filter: None, kinds })
+        self.inner.update(&Input {
+            groups: &groups,
+            args,
+            filter: None,
+            kinds,
+        })
     }
 
     fn entries(&self, group: u32) -> Vec<(Vec<u8>, i64)> {
@@ -140,8 +149,11 @@ impl Accumulator for Distinct {
         }
         let groups = rows.iter().map(|row| input.groups[*row as usize]).collect();
         let rows = UInt32Array::from(rows);
-        let args: Result<Vec<ArrayRef>> =
-            input.args.iter().map(|arg| take(arg, &rows, None).map_err(arrow_error)).collect();
+        let args: Result<Vec<ArrayRef>> = input
+            .args
+            .iter()
+            .map(|arg| take(arg, &rows, None).map_err(arrow_error))
+            .collect();
         self.pass_on(groups, &args?, &kinds)
     }
 

@@ -29,7 +29,12 @@ pub struct IntegerExtreme {
 impl IntegerExtreme {
     /// A maximum or minimum of a 64-bit column (`BIGINT` or a timestamp).
     pub fn new(result: DataType, max: bool) -> Self {
-        IntegerExtreme { values: Vec::new(), present: Vec::new(), max, result }
+        IntegerExtreme {
+            values: Vec::new(),
+            present: Vec::new(),
+            max,
+            result,
+        }
     }
 
     /// Whether a type has this form.
@@ -39,7 +44,11 @@ impl IntegerExtreme {
 
     #[inline]
     fn offer(&mut self, group: usize, value: i64) {
-        let better = if self.max { value > self.values[group] } else { value < self.values[group] };
+        let better = if self.max {
+            value > self.values[group]
+        } else {
+            value < self.values[group]
+        };
         if better || !self.present[group] {
             self.values[group] = value;
             self.present[group] = true;
@@ -48,8 +57,13 @@ impl IntegerExtreme {
 }
 
 fn as_integers(array: &ArrayRef) -> Result<Int64Array> {
-    let data = array.to_data().into_builder().data_type(DataType::Int64).build();
-    data.map(Int64Array::from).map_err(thalweg_columnar::arrow_error)
+    let data = array
+        .to_data()
+        .into_builder()
+        .data_type(DataType::Int64)
+        .build();
+    data.map(Int64Array::from)
+        .map_err(thalweg_columnar::arrow_error)
 }
 
 impl Accumulator for IntegerExtreme {
@@ -96,7 +110,8 @@ impl Accumulator for IntegerExtreme {
         });
         let data = Int64Array::from_iter(values).into_data().into_builder();
         let data = data.data_type(self.result.clone()).build();
-        data.map(arrow_array::make_array).map_err(thalweg_columnar::arrow_error)
+        data.map(arrow_array::make_array)
+            .map_err(thalweg_columnar::arrow_error)
     }
 
     fn clear(&mut self, group: u32) {
@@ -118,7 +133,11 @@ impl AnyExtreme {
     /// `User` for a type that has no scalar form.
     pub fn new(data_type: &DataType, max: bool) -> Result<Self> {
         let null = ScalarValue::try_new_null(data_type).map_err(expression_error)?;
-        Ok(AnyExtreme { values: Vec::new(), max, null })
+        Ok(AnyExtreme {
+            values: Vec::new(),
+            max,
+            null,
+        })
     }
 
     fn offer(&mut self, group: usize, value: Value) {
@@ -166,7 +185,9 @@ impl Accumulator for AnyExtreme {
     }
 
     fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
-        let values = groups.iter().map(|group| self.values[*group as usize].as_ref());
+        let values = groups
+            .iter()
+            .map(|group| self.values[*group as usize].as_ref());
         values_to_array(values, &self.null)
     }
 
@@ -191,7 +212,12 @@ impl RetractableExtreme {
     pub fn new(data_type: &DataType, max: bool) -> Result<Self> {
         let null = ScalarValue::try_new_null(data_type).map_err(expression_error)?;
         let codec = RowCodec::new(vec![data_type.clone()]);
-        Ok(RetractableExtreme { groups: Vec::new(), max, null, codec })
+        Ok(RetractableExtreme {
+            groups: Vec::new(),
+            max,
+            null,
+            codec,
+        })
     }
 
     // A retraction may come before its addition; its count is then negative for a while.
@@ -230,7 +256,8 @@ impl Accumulator for RetractableExtreme {
             for (row, count) in values.values().enumerate() {
                 count.encode(&mut blob);
                 let mut bytes = Vec::new();
-                self.codec.encode(std::slice::from_ref(&array), row, &mut bytes)?;
+                self.codec
+                    .encode(std::slice::from_ref(&array), row, &mut bytes)?;
                 bytes.encode(&mut blob);
             }
             blobs.push(blob);
@@ -246,8 +273,9 @@ impl Accumulator for RetractableExtreme {
                 let count = i64::decode(&mut blob)?;
                 let bytes = Vec::<u8>::decode(&mut blob)?;
                 let columns = self.codec.decode([bytes.as_slice()])?;
-                let column =
-                    columns.first().ok_or_else(|| Error::corrupt("a stored value is missing"))?;
+                let column = columns
+                    .first()
+                    .ok_or_else(|| Error::corrupt("a stored value is missing"))?;
                 self.count(*group as usize, value_at(column, 0)?, count);
             }
         }
@@ -260,8 +288,14 @@ impl Accumulator for RetractableExtreme {
 
     fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
         let values = groups.iter().map(|group| {
-            let mut there = self.groups[*group as usize].iter().filter(|(_, count)| **count > 0);
-            let best = if self.max { there.next_back() } else { there.next() };
+            let mut there = self.groups[*group as usize]
+                .iter()
+                .filter(|(_, count)| **count > 0);
+            let best = if self.max {
+                there.next_back()
+            } else {
+                there.next()
+            };
             best.map(|(value, _)| value)
         });
         values_to_array(values, &self.null)
@@ -271,4 +305,3 @@ impl Accumulator for RetractableExtreme {
         self.groups[group as usize].clear();
     }
 }
-

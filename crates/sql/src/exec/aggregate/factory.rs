@@ -73,8 +73,14 @@ impl AggregateCall {
     /// # Errors
     /// What an expression fails with.
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<EvaluatedCall> {
-        let filter = self.filter.as_ref().map(|filter| evaluate_condition(filter, batch));
-        Ok(EvaluatedCall { args: evaluate_all(&self.args, batch)?, filter: filter.transpose()? })
+        let filter = self
+            .filter
+            .as_ref()
+            .map(|filter| evaluate_condition(filter, batch));
+        Ok(EvaluatedCall {
+            args: evaluate_all(&self.args, batch)?,
+            filter: filter.transpose()?,
+        })
     }
 
     /// A new accumulator; `updates` says that values may be retracted.
@@ -101,8 +107,13 @@ impl AggregateCall {
             AggregateKind::Variance { sample, root } => Box::new(Variance::new(*sample, *root)),
         };
         // The extreme of distinct values is the extreme of all.
-        let distinct = self.distinct && !matches!(self.kind, AggregateKind::Min | AggregateKind::Max);
-        Ok(if distinct { Box::new(Distinct::new(plain, &self.arg_types)) } else { plain })
+        let distinct =
+            self.distinct && !matches!(self.kind, AggregateKind::Min | AggregateKind::Max);
+        Ok(if distinct {
+            Box::new(Distinct::new(plain, &self.arg_types))
+        } else {
+            plain
+        })
     }
 }
 

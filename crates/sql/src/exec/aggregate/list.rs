@@ -21,7 +21,10 @@ pub struct ListAgg {
 impl ListAgg {
     /// Texts joined by `separator`.
     pub fn new(separator: String) -> Self {
-        ListAgg { groups: Vec::new(), separator }
+        ListAgg {
+            groups: Vec::new(),
+            separator,
+        }
     }
 }
 
@@ -45,7 +48,9 @@ impl Accumulator for ListAgg {
     }
 
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let blobs = groups.iter().map(|group| to_bytes(&self.groups[*group as usize]));
+        let blobs = groups
+            .iter()
+            .map(|group| to_bytes(&self.groups[*group as usize]));
         Ok(vec![Arc::new(BinaryArray::from_iter_values(blobs))])
     }
 

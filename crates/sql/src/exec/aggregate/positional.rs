@@ -23,7 +23,11 @@ impl Positional {
     /// `User` for a type that has no scalar form.
     pub fn new(data_type: &DataType, last: bool) -> Result<Self> {
         let null = ScalarValue::try_new_null(data_type).map_err(expression_error)?;
-        Ok(Positional { values: Vec::new(), last, null })
+        Ok(Positional {
+            values: Vec::new(),
+            last,
+            null,
+        })
     }
 }
 
@@ -69,7 +73,9 @@ impl Accumulator for Positional {
     }
 
     fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
-        let values = groups.iter().map(|group| self.values[*group as usize].as_ref());
+        let values = groups
+            .iter()
+            .map(|group| self.values[*group as usize].as_ref());
         values_to_array(values, &self.null)
     }
 

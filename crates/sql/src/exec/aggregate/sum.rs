@@ -104,7 +104,13 @@ impl Sum {
         Ok(match &self.sums {
             Sums::Integer(sums) => Arc::new(Int64Array::from_iter(groups.iter().map(|g| {
                 let sum = sums[*g as usize];
-                present(g).then(|| if divide { sum.wrapping_div(count(g)) } else { sum })
+                present(g).then(|| {
+                    if divide {
+                        sum.wrapping_div(count(g))
+                    } else {
+                        sum
+                    }
+                })
             }))),
             Sums::Float(sums) => Arc::new(Float64Array::from_iter(groups.iter().map(|g| {
                 let sum = sums[*g as usize];
@@ -124,7 +130,11 @@ impl Sum {
                     | (_, _, DataType::Decimal128(_, scale)) => *scale,
                     _ => 0,
                 };
-                Arc::new(values.with_precision_and_scale(38, scale).map_err(arrow_error)?)
+                Arc::new(
+                    values
+                        .with_precision_and_scale(38, scale)
+                        .map_err(arrow_error)?,
+                )
             }
         })
     }
@@ -142,8 +152,16 @@ impl Sum {
 
 fn divide_half_up(dividend: i128, divisor: i128) -> i128 {
     let (quotient, rest) = (dividend / divisor, dividend % divisor);
-    let away = if (dividend < 0) == (divisor < 0) { 1 } else { -1 };
-    if rest.abs() * 2 >= divisor.abs() { quotient + away } else { quotient }
+    let away = if (dividend < 0) == (divisor < 0) {
+        1
+    } else {
+        -1
+    };
+    if rest.abs() * 2 >= divisor.abs() {
+        quotient + away
+    } else {
+        quotient
+    }
 }
 
 /// Casts integers with wrap-around, everything else as Arrow does.

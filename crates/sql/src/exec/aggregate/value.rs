@@ -34,7 +34,9 @@ impl Ord for Value {
 /// # Errors
 /// `User` for a type that has no scalar form.
 pub fn value_at(array: &ArrayRef, row: usize) -> Result<Value> {
-    ScalarValue::try_from_array(array, row).map(Value).map_err(expression_error)
+    ScalarValue::try_from_array(array, row)
+        .map(Value)
+        .map_err(expression_error)
 }
 
 /// Values as a column of the type of `null`.
@@ -45,8 +47,9 @@ pub fn values_to_array<'a>(
     values: impl Iterator<Item = Option<&'a Value>>,
     null: &ScalarValue,
 ) -> Result<ArrayRef> {
-    let scalars: Vec<ScalarValue> =
-        values.map(|value| value.map_or_else(|| null.clone(), |value| value.0.clone())).collect();
+    let scalars: Vec<ScalarValue> = values
+        .map(|value| value.map_or_else(|| null.clone(), |value| value.0.clone()))
+        .collect();
     if scalars.is_empty() {
         return Ok(arrow_array::new_empty_array(&null.data_type()));
     }

@@ -24,7 +24,11 @@ pub struct Variance {
 impl Variance {
     /// Over a sample or a population; with `root` the standard deviation.
     pub fn new(sample: bool, root: bool) -> Self {
-        Variance { moments: Vec::new(), sample, root }
+        Variance {
+            moments: Vec::new(),
+            sample,
+            root,
+        }
     }
 }
 
@@ -48,7 +52,9 @@ impl Accumulator for Variance {
 
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let column = |moment: usize| -> ArrayRef {
-            let values = groups.iter().map(|group| self.moments[*group as usize][moment]);
+            let values = groups
+                .iter()
+                .map(|group| self.moments[*group as usize][moment]);
             Arc::new(Float64Array::from_iter_values(values))
         };
         Ok((0..3).map(column).collect())

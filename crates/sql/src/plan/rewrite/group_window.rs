@@ -12,8 +12,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
-    Select, SelectItem, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Select,
+    SelectItem, TableFactor, TableWithJoins, VisitMut, VisitorMut,
 };
 
 use crate::dialect::{parse_query, table_function};
@@ -23,12 +23,16 @@ const KINDS: [&str; 3] = ["TUMBLE", "HOP", "SESSION"];
 
 /// Rewrites a `SELECT` if it groups by a window.
 pub(super) fn rewrite(select: &mut Select) -> SqlResult<()> {
-    let GroupByExpr::Expressions(items, _) = &mut select.group_by else { return Ok(()) };
+    let GroupByExpr::Expressions(items, _) = &mut select.group_by else {
+        return Ok(());
+    };
     let Some(at) = items.iter().position(|item| group_window(item).is_some()) else {
         return Ok(());
     };
     let window = items[at].clone();
-    let Some((kind, args)) = group_window(&window) else { return Ok(()) };
+    let Some((kind, args)) = group_window(&window) else {
+        return Ok(());
+    };
     let args: Vec<Expr> = args.into_iter().cloned().collect();
     let Some((Expr::Identifier(time), measures)) = args.split_first() else {
         return Err(SqlError::unsupported(format!(
@@ -38,7 +42,10 @@ pub(super) fn rewrite(select: &mut Select) -> SqlResult<()> {
     items.remove(at);
     items.push(Expr::Identifier(Ident::new("window_start")));
     items.push(Expr::Identifier(Ident::new("window_end")));
-    let keys: Vec<String> = items[..items.len() - 2].iter().map(ToString::to_string).collect();
+    let keys: Vec<String> = items[..items.len() - 2]
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     select.from = vec![window_table(select, kind, time, measures, &keys)?];
     select.selection = None;
     let mut replace = ReplaceAuxiliary { kind, error: None };
@@ -52,14 +59,20 @@ pub(super) fn rewrite(select: &mut Select) -> SqlResult<()> {
 }
 
 fn group_window(expr: &Expr) -> Option<(&'static str, Vec<&Expr>)> {
-    let Expr::Function(function) = expr else { return None };
+    let Expr::Function(function) = expr else {
+        return None;
+    };
     let name = function.name.to_string();
-    let kind = KINDS.into_iter().find(|kind| name.eq_ignore_ascii_case(kind))?;
+    let kind = KINDS
+        .into_iter()
+        .find(|kind| name.eq_ignore_ascii_case(kind))?;
     Some((kind, arguments(function)))
 }
 
 fn arguments(function: &Function) -> Vec<&Expr> {
-    let FunctionArguments::List(list) = &function.args else { return Vec::new() };
+    let FunctionArguments::List(list) = &function.args else {
+        return Vec::new();
+    };
     list.args
         .iter()
         .filter_map(|arg| match arg {
@@ -77,10 +90,19 @@ fn window_table(
     keys: &[String],
 ) -> SqlResult<TableWithJoins> {
     let from: Vec<String> = select.from.iter().map(ToString::to_string).collect();
-    if select.from.iter().any(|table| table_function(&table.relation).is_some()) {
-        return Err(SqlError::unsupported(format!("`{kind}` in GROUP BY over a table function")));
+    if select
+        .from
+        .iter()
+        .any(|table| table_function(&table.relation).is_some())
+    {
+        return Err(SqlError::unsupported(format!(
+            "`{kind}` in GROUP BY over a table function"
+        )));
     }
-    let filter = select.selection.as_ref().map_or(String::new(), |expr| format!(" WHERE {expr}"));
+    let filter = select
+        .selection
+        .as_ref()
+        .map_or(String::new(), |expr| format!(" WHERE {expr}"));
     let measures: Vec<String> = measures.iter().map(ToString::to_string).collect();
     let partition = match kind {
         "SESSION" if !keys.is_empty() => format!(" PARTITION BY {}", keys.join(", ")),
@@ -106,14 +128,22 @@ fn window_table(
 
 /// Columns that the query qualifies by its one table's name keep their qualifier.
 fn keep_alias(table: &mut TableWithJoins, select: &Select) {
-    let [only] = select.from.as_slice() else { return };
+    let [only] = select.from.as_slice() else {
+        return;
+    };
     if !only.joins.is_empty() {
         return;
     }
-    let TableFactor::Table { name, alias: own, .. } = &only.relation else { return };
-    let name = own.as_ref().map(|alias| alias.name.clone()).or_else(|| {
-        name.0.last().and_then(|part| part.as_ident()).cloned()
-    });
+    let TableFactor::Table {
+        name, alias: own, ..
+    } = &only.relation
+    else {
+        return;
+    };
+    let name = own
+        .as_ref()
+        .map(|alias| alias.name.clone())
+        .or_else(|| name.0.last().and_then(|part| part.as_ident()).cloned());
     let Some(name) = name else { return };
     if let TableFactor::TableFunction { alias, .. } = &mut table.relation {
         *alias = Some(sqlparser::ast::TableAlias {
@@ -134,9 +164,13 @@ impl VisitorMut for ReplaceAuxiliary {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let Expr::Function(function) = &*expr else { return ControlFlow::Continue(()) };
+        let Expr::Function(function) = &*expr else {
+            return ControlFlow::Continue(());
+        };
         let name = function.name.to_string().to_ascii_uppercase();
-        let Some(part) = name.strip_prefix(self.kind).and_then(|rest| rest.strip_prefix('_'))
+        let Some(part) = name
+            .strip_prefix(self.kind)
+            .and_then(|rest| rest.strip_prefix('_'))
         else {
             return ControlFlow::Continue(());
         };

@@ -1,0 +1,145 @@
+//! From a statement to a job graph.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use arrow_schema::SchemaRef;
+use datafusion_expr::LogicalPlan;
+use sqlparser::ast::Query;
+use thalweg_columnar::ColumnBatch;
+use thalweg_core::config::{ExecutionConfig, RuntimeMode};
+use thalweg_core::graph::{JobGraph, NodeKind, Partitioning, StreamEdge, StreamNode};
+use thalweg_core::source::Boundedness;
+use thalweg_dataflow::translate::translate;
+
+use super::Session;
+use crate::error::{SqlError, SqlResult};
+use crate::exec::collect::CollectSink;
+use crate::plan::logical::LogicalPlanner;
+use crate::plan::physical::PhysicalPlanner;
+use crate::plan::stream::Stream;
+
+// Batches between the job and whoever prints its rows.
+const RESULT_BATCHES_MAX: usize = 64;
+
+/// A query that is ready to run: start the job, then read the batches until the channel closes.
+pub struct QueryJob {
+    /// The job.
+    pub graph: JobGraph,
+    /// Its settings.
+    pub config: ExecutionConfig,
+    /// The result's columns.
+    pub schema: SchemaRef,
+    /// Whether the result has updates and deletions.
+    pub updating: bool,
+    /// The result.
+    pub rows: Receiver<ColumnBatch>,
+}
+
+/// Inserts that are ready to run as one job.
+pub struct InsertJob {
+    /// The job.
+    pub graph: JobGraph,
+    /// Its settings.
+    pub config: ExecutionConfig,
+    /// Whether every source ends.
+    pub bounded: bool,
+}
+
+impl Session {
+    pub(super) fn plan(&self, query: &Query) -> SqlResult<LogicalPlan> {
+        LogicalPlanner::new(&self.tables, &self.functions).plan(query)
+    }
+
+    pub(super) fn with_physical<T>(
+        &self,
+        build: impl FnOnce(&mut PhysicalPlanner<'_>, &ExecutionConfig) -> SqlResult<T>,
+    ) -> SqlResult<(T, JobGraph, ExecutionConfig, Boundedness)> {
+        let config = self.execution_config()?;
+        let connectors = |name: &str| self.connector(name);
+        let idle = self.options.duration("table.exec.source.idle-timeout");
+        let idle = idle.filter(|timeout| !timeout.is_zero());
+        let mut planner = PhysicalPlanner::new(&connectors, config.mode, config.batch_rows, idle);
+        let built = build(&mut planner, &config)?;
+        let graph = planner.into_graph();
+        let boundedness = graph.boundedness();
+        if config.mode == RuntimeMode::Batch && boundedness == Boundedness::Unbounded {
+            return Err(SqlError::type_mismatch(
+                "a source of this query never ends; batch mode needs bounded sources",
+            ));
+        }
+        let job =
+            translate(&graph, &config).map_err(|error| SqlError::internal(error.to_string()))?;
+        Ok((built, job, config, boundedness))
+    }
+
+    pub(super) fn query_job(&self, query: &Query) -> SqlResult<QueryJob> {
+        let plan = self.plan(query)?;
+        let (sender, rows) = sync_channel(RESULT_BATCHES_MAX);
+        let (stream, graph, config, _) = self.with_physical(|planner, _| {
+            let stream = planner.plan_rows(&plan)?;
+            let sink = NodeKind::Sink(Arc::new(CollectSink::new(sender)));
+            add_sink(planner, &stream, "Collect", sink, Some(1));
+            Ok(stream)
+        })?;
+        Ok(QueryJob {
+            graph,
+            config,
+            schema: Arc::new(stream.schema.as_arrow().clone()),
+            updating: stream.updating,
+            rows,
+        })
+    }
+
+    /// The execution settings that the session's options stand for.
+    fn execution_config(&self) -> SqlResult<ExecutionConfig> {
+        let mut config = ExecutionConfig::default();
+        if let Some(parallelism) = self.options.integer("parallelism.default") {
+            config.parallelism = u32::try_from(parallelism)
+                .ok()
+                .filter(|p| *p > 0)
+                .unwrap_or(1);
+        }
+        if self.options.is_set("pipeline.max-parallelism") {
+            let max = self
+                .options
+                .integer("pipeline.max-parallelism")
+                .unwrap_or_default();
+            config.max_parallelism = u32::try_from(max).ok().filter(|p| *p > 0);
+        }
+        if let Some(name) = self.options.text("pipeline.name") {
+            config.job_name = name.to_owned();
+        }
+        if self.options.is_set("execution.checkpointing.interval") {
+            config.checkpoint_interval = self.options.duration("execution.checkpointing.interval");
+        }
+        let mode = self
+            .options
+            .text("execution.runtime-mode")
+            .unwrap_or_default();
+        if mode.eq_ignore_ascii_case("batch") {
+            config.mode = RuntimeMode::Batch;
+        }
+        Ok(config)
+    }
+}
+
+/// Ends a stream in a sink.
+pub(super) fn add_sink(
+    planner: &mut PhysicalPlanner<'_>,
+    stream: &Stream,
+    name: &str,
+    sink: NodeKind,
+    parallelism: Option<u32>,
+) {
+    let mut node = StreamNode::new(name, sink);
+    node.parallelism = parallelism.or(stream.parallelism);
+    let id = planner.graph_mut().add_node(node);
+    planner.graph_mut().add_edge(StreamEdge {
+        from: stream.node,
+        side: None,
+        to: id,
+        port: 0,
+        partitioning: Partitioning::Unspecified,
+    });
+}
