@@ -1,6 +1,6 @@
 //! The definition of a table: what `CREATE TABLE` says, checked.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use sqlparser::ast::{Expr, Ident};
 use sqlparser::tokenizer::Span;
@@ -51,7 +51,7 @@ pub enum ColumnOrigin {
     /// An expression over the other columns; never written.
     Computed {
         /// The expression.
-        expr: Expr,
+        expr: Box<Expr>,
         /// The expression as written.
         text: String,
     },
@@ -162,7 +162,7 @@ impl TableDefinition {
     /// Checks the parts against each other; places come from `create` where it names them.
     pub(super) fn finish(&mut self, create: &CreateTable) -> SqlResult<()> {
         let span_of = |name: &str| column_span(create, name);
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         for column in &self.columns {
             if !seen.insert(column.name.as_str()) {
                 let message = format!("the table has two columns `{}`", column.name);
@@ -313,7 +313,7 @@ impl Column {
             ColumnKind::Computed { expr, text } => (
                 None,
                 ColumnOrigin::Computed {
-                    expr: expr.clone(),
+                    expr: Box::new(expr.clone()),
                     text: text.clone(),
                 },
             ),

@@ -1,5 +1,7 @@
 //! Scripts of definitions, and what a session then knows.
 
+use sqlparser::ast::Ident;
+
 use super::*;
 use crate::dialect::{Statement, parse_script};
 

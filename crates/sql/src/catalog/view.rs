@@ -1,6 +1,6 @@
 //! Views: their text as written, and their query with every table named in full.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
@@ -44,7 +44,7 @@ pub(super) fn expanded(catalog: &Catalog, query: &Query) -> SqlResult<Box<Query>
 struct Expander<'a> {
     catalog: &'a Catalog,
     /// The names of the common table expressions in sight, by query.
-    scopes: Vec<HashSet<String>>,
+    scopes: Vec<BTreeSet<String>>,
 }
 
 impl Expander<'_> {

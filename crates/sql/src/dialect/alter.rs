@@ -18,11 +18,11 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> SqlResult<Statement> {
     match cursor.one_of(&["TABLE", "VIEW", "DATABASE"])? {
         "TABLE" => {
             let if_exists = cursor.if_exists();
-            Ok(Statement::AlterTable(AlterTable {
+            Ok(Statement::AlterTable(Box::new(AlterTable {
                 name: cursor.path()?,
                 if_exists,
                 action: table_action(cursor)?,
-            }))
+            })))
         }
         "VIEW" => Ok(Statement::AlterView(AlterView {
             name: cursor.path()?,

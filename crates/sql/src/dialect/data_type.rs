@@ -49,7 +49,7 @@ type Parsed<T> = Result<T, ParserError>;
 
 /// Parses a type, its nullability and its postfix `ARRAY` or `MULTISET`.
 pub(super) fn parse_sql_type(parser: &mut Parser<'_>) -> Parsed<SqlType> {
-    let mut parsed = with_nullability(parser, |parser| parse_kind(parser))?;
+    let mut parsed = with_nullability(parser, parse_kind)?;
     loop {
         if eat_word(parser, "ARRAY") {
             parsed = with_nullability(parser, |_| Ok(TypeKind::Array(Box::new(parsed.clone()))))?;

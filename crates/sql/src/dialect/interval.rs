@@ -112,70 +112,31 @@ impl Unit {
 /// ```
 pub fn interval_to_millis_or_months(interval: &Interval) -> SqlResult<IntervalValue> {
     let (text, negated, span) = literal(&interval.value)?;
-    let refuse = |message: String| SqlError::syntax(message).at_span(span);
-    let first = interval.leading_field.as_ref().and_then(Unit::of);
-    let Some(first) = first else {
-        return Err(refuse(match &interval.leading_field {
-            Some(field) => format!("an interval cannot count in `{field}`"),
-            None => "an interval needs a unit, for instance `SECOND`".to_string(),
-        }));
-    };
-    let last = match &interval.last_field {
-        None => first,
-        Some(field) => Unit::of(field)
-            .filter(|last| may_go(first, *last))
-            .ok_or_else(|| {
-                refuse(format!(
-                    "an interval cannot go from `{}` to `{field}`",
-                    first.name()
-                ))
-            })?,
-    };
+    total(interval, text, negated).map_err(|error| error.at_span(span))
+}
+
+/// The length of `interval`, whose literal is `text`.
+fn total(interval: &Interval, text: &str, negated: bool) -> SqlResult<IntervalValue> {
+    let (first, last) = units(interval)?;
     let (text, sign) = signed(text, negated);
     let form = || {
-        let to = if last == first {
-            String::new()
-        } else {
-            format!(" TO {}", last.name())
+        let to = match last == first {
+            true => String::new(),
+            false => format!(" TO {}", last.name()),
         };
-        refuse(format!(
-            "`{text}` is not an interval of `{}{to}`",
-            first.name()
-        ))
+        let message = format!("`{text}` is not an interval of `{}{to}`", first.name());
+        SqlError::syntax(message)
     };
     let fields = split_fields(text, first, last).ok_or_else(form)?;
-    let precision = interval
-        .leading_precision
-        .unwrap_or(LEADING_PRECISION_DEFAULT);
-    if !(1..=LEADING_PRECISION_MAX).contains(&precision) {
-        return Err(refuse(format!(
-            "the precision of an interval must be between 1 and {LEADING_PRECISION_MAX}, not {precision}"
-        )));
-    }
     let fraction_digits = interval
         .fractional_seconds_precision
         .unwrap_or(FRACTION_PRECISION_DEFAULT);
     let mut total: i64 = 0;
     for (index, field) in fields.iter().enumerate() {
         let value: i64 = field.whole.parse().map_err(|_| form())?;
-        if index == 0 && significant_digits(value) > precision {
-            return Err(refuse(format!(
-                "the interval's value `{value}` has more digits than `{}({precision})` allows",
-                first.name()
-            ))
-            .with_hint(format!(
-                "write `{}({})`",
-                first.name(),
-                significant_digits(value)
-            )));
-        }
-        if index > 0 && (value > field.unit.max_after_first() || field.whole.len() > 2) {
-            return Err(refuse(format!(
-                "`{}` is no `{}` of an interval: at most {}",
-                field.whole,
-                field.unit.name(),
-                field.unit.max_after_first()
-            )));
+        match index {
+            0 => check_first(interval, first, value)?,
+            _ => check_later(field, value)?,
         }
         let millis = match field.fraction {
             None => 0,
@@ -189,11 +150,65 @@ pub fn interval_to_millis_or_months(interval: &Interval) -> SqlResult<IntervalVa
             .and_then(|part| part.checked_add(millis)?.checked_add(total))
             .ok_or_else(form)?;
     }
-    Ok(if first.counts_months() {
-        IntervalValue::Months(sign * total)
-    } else {
-        IntervalValue::Millis(sign * total)
+    Ok(match first.counts_months() {
+        true => IntervalValue::Months(sign * total),
+        false => IntervalValue::Millis(sign * total),
     })
+}
+
+/// The first and the last field of an interval.
+fn units(interval: &Interval) -> SqlResult<(Unit, Unit)> {
+    let Some(field) = &interval.leading_field else {
+        let message = "an interval needs a unit, for instance `SECOND`";
+        return Err(SqlError::syntax(message));
+    };
+    let Some(first) = Unit::of(field) else {
+        let message = format!("an interval cannot count in `{field}`");
+        return Err(SqlError::syntax(message));
+    };
+    let Some(field) = &interval.last_field else {
+        return Ok((first, first));
+    };
+    match Unit::of(field) {
+        Some(last) if may_go(first, last) => Ok((first, last)),
+        _ => {
+            let message = format!("an interval cannot go from `{}` to `{field}`", first.name());
+            Err(SqlError::syntax(message))
+        }
+    }
+}
+
+/// Checks the digits of the first field.
+fn check_first(interval: &Interval, first: Unit, value: i64) -> SqlResult<()> {
+    let precision = interval
+        .leading_precision
+        .unwrap_or(LEADING_PRECISION_DEFAULT);
+    if !(1..=LEADING_PRECISION_MAX).contains(&precision) {
+        return Err(SqlError::syntax(format!(
+            "the precision of an interval must be between 1 and {LEADING_PRECISION_MAX}, \
+             not {precision}"
+        )));
+    }
+    let digits = significant_digits(value);
+    if digits > precision {
+        let name = first.name();
+        let message = format!(
+            "the interval's value `{value}` has more digits than `{name}({precision})` allows"
+        );
+        return Err(SqlError::syntax(message).with_hint(format!("write `{name}({digits})`")));
+    }
+    Ok(())
+}
+
+/// Checks the bounds of a later field.
+fn check_later(field: &Field<'_>, value: i64) -> SqlResult<()> {
+    let max = field.unit.max_after_first();
+    if value <= max && field.whole.len() <= 2 {
+        return Ok(());
+    }
+    let (whole, unit) = (field.whole, field.unit.name());
+    let message = format!("`{whole}` is no `{unit}` of an interval: at most {max}");
+    Err(SqlError::syntax(message))
 }
 
 /// The literal's text, whether a minus stands before it, and its place.

@@ -20,9 +20,7 @@ pub(super) fn show(cursor: &mut Cursor<'_>) -> SqlResult<Statement> {
     }
     let kind = show_kind(cursor)?;
     let mut from = None;
-    if kind == ShowKind::Partitions {
-        from = Some(cursor.path()?);
-    } else if cursor.eat("FROM") || cursor.eat("IN") {
+    if kind == ShowKind::Partitions || cursor.eat("FROM") || cursor.eat("IN") {
         from = Some(cursor.path()?);
     } else if kind == ShowKind::Columns {
         return Err(cursor.expected("`FROM` and a table"));

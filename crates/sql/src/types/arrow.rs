@@ -16,7 +16,6 @@
 //! text under [`TYPE_METADATA_KEY`]. Fields *inside* a type carry none and are always nullable:
 //! Arrow compares them when it compares types, and a kernel's output would not match.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, IntervalUnit, TimeUnit};
@@ -38,10 +37,8 @@ impl SqlType {
 
     /// The Arrow field of a column called `name`; [`SqlType::from_field`] gives the type back.
     pub fn to_field(&self, name: impl Into<String>) -> Field {
-        Field::new(name, self.to_arrow(), self.nullable).with_metadata(HashMap::from([(
-            TYPE_METADATA_KEY.to_string(),
-            self.kind.to_string(),
-        )]))
+        let exact = (TYPE_METADATA_KEY.to_string(), self.kind.to_string());
+        Field::new(name, self.to_arrow(), self.nullable).with_metadata([exact].into())
     }
 
     /// The logical type of a column: the exact one if the field still carries it, else the one

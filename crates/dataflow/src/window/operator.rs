@@ -1,0 +1,471 @@
+//! Groups the records of a key into windows.
+//!
+//! | Contract |                                                                             |
+//! |----------|-----------------------------------------------------------------------------|
+//! | Input    | keyed, any order                                                            |
+//! | Output   | what the window function emits, timestamps at the window's last instant     |
+//! | State    | `windows`: ValueState, a list of open windows a key; until cleanup          |
+//! | Timers   | one a key and window at its end or cleanup, and what a trigger registers    |
+//! | Late     | a record whose windows are all past their cleanup is dropped and counted, or |
+//! |          | goes to the late output                                                     |
+//! | Cost     | one state read a record; state and timers are written when a window opens   |
+//! | Source   | Flink `WindowOperator`, `EvictingWindowOperator`                            |
+
+use thalweg_core::data::Data;
+use thalweg_core::error::{Error, Result};
+use thalweg_core::operator::{Context, Operator, Output, OutputTag};
+use thalweg_core::rows::Record;
+use thalweg_core::state::ValueState;
+use thalweg_core::time::{EventTime, ProcessingTime};
+use thalweg_core::watermark::Watermark;
+
+use super::assigner::WindowAssigner;
+use super::contents::Contents;
+use super::pane::{Changes, Pane, PaneTimers, delete, register};
+use super::time_window::Window;
+use super::trigger::{Trigger, TriggerContext, TriggerResult};
+
+/// The window operator.
+pub(crate) struct WindowOperator<T, O, A, Tr, C>
+where
+    T: Data,
+    O: Data,
+    A: WindowAssigner<T>,
+    Tr: Trigger<T, A::Window>,
+    C: Contents<T, O, A::Window>,
+{
+    panes: ValueState<Vec<PaneOf<T, O, A, Tr, C>>>,
+    assigner: A,
+    trigger: Tr,
+    contents: C,
+    lateness_ms: i64,
+    late: Option<OutputTag<T>>,
+    assigned: Vec<A::Window>,
+    changes: Changes,
+}
+
+type PaneOf<T, O, A, Tr, C> = Pane<
+    <A as WindowAssigner<T>>::Window,
+    <C as Contents<T, O, <A as WindowAssigner<T>>::Window>>::Stored,
+    <Tr as Trigger<T, <A as WindowAssigner<T>>::Window>>::State,
+>;
+
+/// What a window operator is built from.
+pub(crate) struct WindowSettings<T, A, Tr> {
+    pub assigner: A,
+    pub trigger: Tr,
+    pub lateness_ms: i64,
+    pub late: Option<OutputTag<T>>,
+}
+
+impl<T, O, A, Tr, C> WindowOperator<T, O, A, Tr, C>
+where
+    T: Data,
+    O: Data,
+    A: WindowAssigner<T>,
+    Tr: Trigger<T, A::Window>,
+    C: Contents<T, O, A::Window>,
+{
+    pub(crate) fn new(
+        panes: ValueState<Vec<PaneOf<T, O, A, Tr, C>>>,
+        settings: WindowSettings<T, A, Tr>,
+        contents: C,
+    ) -> Self {
+        WindowOperator {
+            panes,
+            assigner: settings.assigner,
+            trigger: settings.trigger,
+            contents,
+            lateness_ms: settings.lateness_ms,
+            late: settings.late,
+            assigned: Vec::new(),
+            changes: Changes::default(),
+        }
+    }
+
+    /// When a window is forgotten; never, if that lies behind the end of time.
+    #[inline]
+    fn cleanup(&self, window: &A::Window) -> Option<i64> {
+        let end = window.max_timestamp().0;
+        let lateness = if A::EVENT_TIME { self.lateness_ms } else { 0 };
+        end.checked_add(lateness).filter(|at| *at < i64::MAX)
+    }
+
+    #[inline]
+    fn is_past(&self, window: &A::Window, watermark: Watermark) -> bool {
+        A::EVENT_TIME
+            && self
+                .cleanup(window)
+                .is_some_and(|at| watermark.has_passed(EventTime(at)))
+    }
+
+    /// A record that no open window takes.
+    #[cold]
+    fn skip(&self, value: T, time: EventTime, ctx: &Context, out: &mut Output<O>) {
+        let limit = EventTime(time.0.saturating_add(self.lateness_ms));
+        if !A::EVENT_TIME || !ctx.watermark().has_passed(limit) {
+            return;
+        }
+        match &self.late {
+            Some(tag) => out.side(tag, Record::new(value, time)),
+            None => ctx.metrics().late_dropped.add(1),
+        }
+    }
+
+    /// Adds a record to one window.
+    #[inline]
+    fn add(
+        &mut self,
+        window: A::Window,
+        value: T,
+        time: EventTime,
+        ctx: &mut Context,
+        out: &mut Output<O>,
+    ) -> Result<()> {
+        let (watermark, now) = (ctx.watermark(), ctx.now());
+        let panes = self.panes.get_or_insert_with(ctx, Vec::new)?;
+        let index = match panes.iter().rposition(|pane| pane.window == window) {
+            Some(index) => index,
+            None => {
+                panes.push(Pane {
+                    window,
+                    contents: None,
+                    state: Tr::State::default(),
+                    timers: PaneTimers::new(),
+                });
+                self.changes.rearm = true;
+                panes.len() - 1
+            }
+        };
+        let pane = &mut panes[index];
+        let mut asked = TriggerContext {
+            watermark,
+            now,
+            event_time: A::EVENT_TIME,
+            end: pane.window.max_timestamp().0,
+            timers: &mut pane.timers,
+            changes: &mut self.changes,
+        };
+        let result =
+            self.trigger
+                .on_element(&value, time, &pane.window, &mut pane.state, &mut asked);
+        self.contents.add(&mut pane.contents, value, time);
+        if self.changes.any() || result != TriggerResult::Continue {
+            let mut panes = self.panes.take(ctx)?.unwrap_or_default();
+            self.act(&mut panes, index, result, ctx, out)?;
+            self.put_back(panes, ctx)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a record to a window that merges with those it touches.
+    fn add_merging(
+        &mut self,
+        window: A::Window,
+        value: T,
+        time: EventTime,
+        ctx: &mut Context,
+        out: &mut Output<O>,
+    ) -> Result<()> {
+        let mut panes = self.panes.take(ctx)?.unwrap_or_default();
+        let touched: Vec<usize> = (0..panes.len())
+            .filter(|i| panes[*i].window.merge(&window).is_some())
+            .collect();
+        let index = match touched.split_first() {
+            // Only a window of its own can be past: those it could touch are still open.
+            None if self.is_past(&window, ctx.watermark()) => {
+                self.skip(value, time, ctx, out);
+                return self.put_back(panes, ctx);
+            }
+            None => {
+                panes.push(Pane {
+                    window,
+                    contents: None,
+                    state: Tr::State::default(),
+                    timers: PaneTimers::new(),
+                });
+                panes.len() - 1
+            }
+            Some((first, others)) => {
+                self.merge(&mut panes, *first, others, &window, ctx)?;
+                *first
+            }
+        };
+        self.changes.rearm = true;
+        let pane = &mut panes[index];
+        let mut asked = asked::<A, T>(ctx, &pane.window, &mut pane.timers, &mut self.changes);
+        let result =
+            self.trigger
+                .on_element(&value, time, &pane.window, &mut pane.state, &mut asked);
+        self.contents.add(&mut pane.contents, value, time);
+        self.act(&mut panes, index, result, ctx, out)?;
+        self.put_back(panes, ctx)
+    }
+
+    /// Merges the panes at `others`, which lie behind `first`, and `window` into the pane at
+    /// `first`.
+    fn merge(
+        &mut self,
+        panes: &mut Vec<PaneOf<T, O, A, Tr, C>>,
+        first: usize,
+        others: &[usize],
+        window: &A::Window,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        let mut cover = panes[first].window.merge(window);
+        for other in others {
+            cover = cover.and_then(|cover| cover.merge(&panes[*other].window));
+        }
+        let cover = cover.ok_or_else(|| Error::internal("windows that touch do not merge"))?;
+        if others.is_empty() && cover == panes[first].window {
+            return Ok(());
+        }
+        let mut states = Vec::with_capacity(others.len());
+        let mut stored = panes[first].contents.take();
+        let mut gone: Vec<PaneOf<T, O, A, Tr, C>> =
+            others.iter().rev().map(|i| panes.remove(*i)).collect();
+        for mut pane in gone.drain(..).rev() {
+            stored = match (stored, pane.contents.take()) {
+                (Some(first), Some(second)) => Some(self.contents.merge(first, second)),
+                (first, second) => first.or(second),
+            };
+            self.contents.clear(&pane.window, ctx)?;
+            pane.timers.take_all(&mut self.changes);
+            pane.timers.disarm(A::EVENT_TIME, &mut self.changes);
+            states.push(pane.state);
+        }
+        let pane = &mut panes[first];
+        pane.contents = stored;
+        pane.timers.take_all(&mut self.changes);
+        pane.window = cover;
+        let mut asked = asked::<A, T>(ctx, &pane.window, &mut pane.timers, &mut self.changes);
+        self.trigger
+            .on_merge(&pane.window, &mut pane.state, states, &mut asked);
+        Ok(())
+    }
+
+    /// Does what a trigger decided for a pane, and tells the runtime of changed timers.
+    fn act(
+        &mut self,
+        panes: &mut Vec<PaneOf<T, O, A, Tr, C>>,
+        index: usize,
+        result: TriggerResult,
+        ctx: &mut Context,
+        out: &mut Output<O>,
+    ) -> Result<()> {
+        self.emit(&mut panes[index], result, ctx, out)?;
+        let pane = &mut panes[index];
+        if std::mem::take(&mut self.changes.rearm) {
+            self.arm(pane, ctx);
+        }
+        if result.is_purge() && self.is_forgettable(pane) {
+            panes.remove(index);
+        }
+        self.tell(panes, ctx);
+        Ok(())
+    }
+
+    fn emit(
+        &mut self,
+        pane: &mut PaneOf<T, O, A, Tr, C>,
+        result: TriggerResult,
+        ctx: &mut Context,
+        out: &mut Output<O>,
+    ) -> Result<()> {
+        if result.is_fire()
+            && let Some(stored) = &mut pane.contents
+        {
+            self.contents.fire(stored, &pane.window, ctx, out)?;
+        }
+        if result.is_purge() {
+            pane.contents = None;
+        }
+        Ok(())
+    }
+
+    fn arm(&self, pane: &mut PaneOf<T, O, A, Tr, C>, ctx: &mut Context) {
+        let end = pane.window.max_timestamp().0;
+        if let Some(at) = pane.timers.arm(end, self.cleanup(&pane.window)) {
+            register(ctx, A::EVENT_TIME, at);
+        }
+    }
+
+    /// Whether an empty pane that is never cleaned up can go: nothing could tell it from a new one.
+    fn is_forgettable(&self, pane: &PaneOf<T, O, A, Tr, C>) -> bool {
+        pane.contents.is_none()
+            && pane.timers.is_empty()
+            && self.trigger.is_clear(&pane.state)
+            && self.cleanup(&pane.window).is_none()
+    }
+
+    /// Tells the runtime of timers that triggers registered or deleted.
+    fn tell(&mut self, panes: &[PaneOf<T, O, A, Tr, C>], ctx: &mut Context) {
+        for (event_time, time) in self.changes.delete.drain(..) {
+            let own = event_time == A::EVENT_TIME;
+            let needed = |pane: &PaneOf<T, O, A, Tr, C>| pane.timers.needs(own, event_time, time);
+            if !panes.iter().any(needed) {
+                delete(ctx, event_time, time);
+            }
+        }
+        // Those deleted again in the same call would only fire for nobody.
+        for (event_time, time) in self.changes.register.drain(..) {
+            register(ctx, event_time, time);
+        }
+    }
+
+    fn put_back(&self, panes: Vec<PaneOf<T, O, A, Tr, C>>, ctx: &mut Context) -> Result<()> {
+        if panes.is_empty() {
+            return Ok(());
+        }
+        self.panes.set(ctx, panes)
+    }
+
+    /// A timer of the key has fired: finds the panes it is for.
+    fn on_timer(
+        &mut self,
+        event_time: bool,
+        time: i64,
+        ctx: &mut Context,
+        out: &mut Output<O>,
+    ) -> Result<()> {
+        let Some(mut panes) = self.panes.take(ctx)? else {
+            return Ok(());
+        };
+        let mut index = 0;
+        while index < panes.len() {
+            if self.on_pane_timer(&mut panes[index], event_time, time, ctx, out)? {
+                index += 1;
+            } else {
+                panes.remove(index);
+            }
+        }
+        self.tell(&panes, ctx);
+        self.put_back(panes, ctx)
+    }
+
+    /// A timer of the key has fired: false if the pane is gone.
+    fn on_pane_timer(
+        &mut self,
+        pane: &mut PaneOf<T, O, A, Tr, C>,
+        event_time: bool,
+        time: i64,
+        ctx: &mut Context,
+        out: &mut Output<O>,
+    ) -> Result<bool> {
+        let own = event_time == A::EVENT_TIME;
+        let end = pane.window.max_timestamp().0;
+        let mut due = pane.timers.take(event_time, time);
+        let armed = own && pane.timers.fired(time);
+        if own && end == time {
+            due |= std::mem::take(&mut pane.timers.at_end);
+        }
+        if due {
+            let mut asked = asked::<A, T>(ctx, &pane.window, &mut pane.timers, &mut self.changes);
+            let (window, state) = (&pane.window, &mut pane.state);
+            let result = if event_time {
+                let time = EventTime(time);
+                self.trigger.on_event_time(time, window, state, &mut asked)
+            } else {
+                let time = ProcessingTime(time);
+                self.trigger
+                    .on_processing_time(time, window, state, &mut asked)
+            };
+            self.emit(pane, result, ctx, out)?;
+            if result.is_purge() && self.is_forgettable(pane) {
+                return Ok(false);
+            }
+        }
+        if own && self.cleanup(&pane.window) == Some(time) {
+            let mut asked = asked::<A, T>(ctx, &pane.window, &mut pane.timers, &mut self.changes);
+            self.trigger
+                .clear(&pane.window, &mut pane.state, &mut asked);
+            self.contents.clear(&pane.window, ctx)?;
+            pane.timers.take_all(&mut self.changes);
+            return Ok(false);
+        }
+        if std::mem::take(&mut self.changes.rearm) || armed {
+            self.arm(pane, ctx);
+        }
+        Ok(true)
+    }
+}
+
+/// What a trigger of a pane is given.
+fn asked<'a, A: WindowAssigner<T>, T: Data>(
+    ctx: &Context,
+    window: &A::Window,
+    timers: &'a mut PaneTimers,
+    changes: &'a mut Changes,
+) -> TriggerContext<'a> {
+    TriggerContext {
+        watermark: ctx.watermark(),
+        now: ctx.now(),
+        event_time: A::EVENT_TIME,
+        end: window.max_timestamp().0,
+        timers,
+        changes,
+    }
+}
+
+impl<T, O, A, Tr, C> Operator<T, O> for WindowOperator<T, O, A, Tr, C>
+where
+    T: Data,
+    O: Data,
+    A: WindowAssigner<T>,
+    Tr: Trigger<T, A::Window>,
+    C: Contents<T, O, A::Window>,
+{
+    fn open(&mut self, ctx: &mut Context) -> Result<()> {
+        if A::MERGES && !self.trigger.can_merge() {
+            return Err(Error::user(
+                "this trigger cannot be used with windows that merge",
+            ));
+        }
+        self.assigner.open(ctx.info())
+    }
+
+    #[inline]
+    fn process(&mut self, record: Record<T>, ctx: &mut Context, out: &mut Output<O>) -> Result<()> {
+        let Record { value, time } = record;
+        let mut assigned = std::mem::take(&mut self.assigned);
+        assigned.clear();
+        self.assigner
+            .assign(&value, time, ctx.now(), &mut assigned)?;
+        if !A::MERGES {
+            assigned.retain(|window| !self.is_past(window, ctx.watermark()));
+        }
+        let add = if A::MERGES {
+            Self::add_merging
+        } else {
+            Self::add
+        };
+        if let Some(last) = assigned.pop() {
+            for window in assigned.drain(..) {
+                add(self, window, value.clone(), time, ctx, out)?;
+            }
+            add(self, last, value, time, ctx, out)?;
+        } else {
+            self.skip(value, time, ctx, out);
+        }
+        self.assigned = assigned;
+        Ok(())
+    }
+
+    fn on_event_timer(
+        &mut self,
+        time: EventTime,
+        ctx: &mut Context,
+        out: &mut Output<O>,
+    ) -> Result<()> {
+        self.on_timer(true, time.0, ctx, out)
+    }
+
+    fn on_processing_timer(
+        &mut self,
+        time: ProcessingTime,
+        ctx: &mut Context,
+        out: &mut Output<O>,
+    ) -> Result<()> {
+        self.on_timer(false, time.0, ctx, out)
+    }
+}
