@@ -9,3 +9,4 @@ pub mod operators;
 pub mod stream;
 pub mod translate;
 pub mod watermark_strategy;
+pub mod window;

@@ -12,3 +12,4 @@ pub mod process;
 pub mod reduce;
 pub mod sum;
 pub mod watermarks;
+pub mod window;

@@ -4,7 +4,9 @@ mod connected_streams;
 mod data_stream;
 mod keyed_stream;
 mod partitioned;
+mod windowed_stream;
 
 pub use connected_streams::{ConnectedStreams, KeyedConnectedStreams};
 pub use data_stream::DataStream;
 pub use keyed_stream::KeyedStream;
+pub use windowed_stream::WindowedStream;

@@ -104,6 +104,8 @@ fn positive(millis: i64, what: &str) -> Result<()> {
     if millis > 0 {
         Ok(())
     } else {
-        Err(Error::user(format!("a window's {what} must be at least 1 ms")))
+        Err(Error::user(format!(
+            "a window's {what} must be at least 1 ms"
+        )))
     }
 }

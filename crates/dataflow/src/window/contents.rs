@@ -19,7 +19,7 @@ use super::function::{Collector, ProcessWindowFunction, WindowContext};
 use super::time_window::Window;
 
 /// What a window keeps and emits.
-pub(crate) trait Contents<T: Data, O: Data, W: Window>: Send + 'static {
+pub trait Contents<T: Data, O: Data, W: Window>: Send + 'static {
     /// What is stored.
     type Stored: Data;
 
@@ -45,7 +45,7 @@ pub(crate) trait Contents<T: Data, O: Data, W: Window>: Send + 'static {
 }
 
 /// How records are folded into an accumulator.
-pub(crate) trait Folding<T: Data>: Clone + Send + Sync + 'static {
+pub trait Folding<T: Data>: Clone + Send + Sync + 'static {
     type Accumulator: Data;
     type Result: Data;
 
@@ -56,7 +56,7 @@ pub(crate) trait Folding<T: Data>: Clone + Send + Sync + 'static {
 
 /// Folds by a function of two values.
 #[derive(Clone)]
-pub(crate) struct Reducing<F>(pub(crate) F);
+pub struct Reducing<F>(pub F);
 
 impl<T: Data, F: Fn(T, T) -> T + Clone + Send + Sync + 'static> Folding<T> for Reducing<F> {
     type Accumulator = T;
@@ -81,7 +81,7 @@ impl<T: Data, F: Fn(T, T) -> T + Clone + Send + Sync + 'static> Folding<T> for R
 
 /// Folds by an aggregate function.
 #[derive(Clone)]
-pub(crate) struct Aggregating<A>(pub(crate) A);
+pub struct Aggregating<A>(pub A);
 
 impl<A: AggregateFunction> Folding<A::Input> for Aggregating<A> {
     type Accumulator = A::Accumulator;
@@ -103,7 +103,7 @@ impl<A: AggregateFunction> Folding<A::Input> for Aggregating<A> {
 }
 
 /// Keeps an accumulator and emits its result.
-pub(crate) struct Fold<F>(pub(crate) F);
+pub struct Fold<F>(pub F);
 
 impl<T: Data, W: Window, F: Folding<T>> Contents<T, F::Result, W> for Fold<F> {
     type Stored = F::Accumulator;
@@ -130,10 +130,10 @@ impl<T: Data, W: Window, F: Folding<T>> Contents<T, F::Result, W> for Fold<F> {
 }
 
 /// Keeps an accumulator and gives its result to a window function.
-pub(crate) struct Processed<K, F, P> {
-    pub(crate) folding: F,
-    pub(crate) function: P,
-    pub(crate) marker: PhantomData<fn(K)>,
+pub struct Processed<K, F, P> {
+    pub folding: F,
+    pub function: P,
+    pub marker: PhantomData<fn(K)>,
 }
 
 impl<K, T, O, W, F, P> Contents<T, O, W> for Processed<K, F, P>
@@ -187,9 +187,9 @@ fn call<K: Key, I: ?Sized, O: Data, W: Window, P: ProcessWindowFunction<K, I, O,
 }
 
 /// Keeps all records and gives them to a window function.
-pub(crate) struct Gather<K, P> {
-    pub(crate) function: P,
-    pub(crate) marker: PhantomData<fn(K)>,
+pub struct Gather<K, P> {
+    pub function: P,
+    pub marker: PhantomData<fn(K)>,
 }
 
 impl<K, T, O, W, P> Contents<T, O, W> for Gather<K, P>
@@ -229,9 +229,9 @@ where
 }
 
 /// Keeps all records with their timestamps, and folds those that an evictor leaves.
-pub(crate) struct Evicting<E, C> {
-    pub(crate) evictor: E,
-    pub(crate) contents: C,
+pub struct Evicting<E, C> {
+    pub evictor: E,
+    pub contents: C,
 }
 
 impl<T, O, W, E, C> Contents<T, O, W> for Evicting<E, C>
@@ -279,5 +279,41 @@ where
 
     fn clear(&mut self, window: &W, ctx: &mut Context) -> Result<()> {
         self.contents.clear(window, ctx)
+    }
+}
+
+/// Whether a window keeps an accumulator or, for an evictor, all its records.
+pub trait Eviction<T: Data, W: Window>: Clone + Send + Sync + 'static {
+    /// The contents with the evictor in front.
+    type Wrapped<O: Data, C: Contents<T, O, W>>: Contents<T, O, W>;
+
+    /// Puts the evictor in front.
+    fn wrap<O: Data, C: Contents<T, O, W>>(&self, contents: C) -> Self::Wrapped<O, C>;
+}
+
+/// No evictor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoEvictor;
+
+impl<T: Data, W: Window> Eviction<T, W> for NoEvictor {
+    type Wrapped<O: Data, C: Contents<T, O, W>> = C;
+
+    fn wrap<O: Data, C: Contents<T, O, W>>(&self, contents: C) -> C {
+        contents
+    }
+}
+
+/// An evictor.
+#[derive(Clone, Copy, Debug)]
+pub struct Evicted<E>(pub E);
+
+impl<T: Data, W: Window, E: Evictor<T, W>> Eviction<T, W> for Evicted<E> {
+    type Wrapped<O: Data, C: Contents<T, O, W>> = Evicting<E, C>;
+
+    fn wrap<O: Data, C: Contents<T, O, W>>(&self, contents: C) -> Evicting<E, C> {
+        Evicting {
+            evictor: self.0.clone(),
+            contents,
+        }
     }
 }

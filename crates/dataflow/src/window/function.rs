@@ -120,7 +120,7 @@ impl<'a, O: Data> Collector<'a, O> {
 }
 
 /// A closure as a window function.
-pub(crate) struct Closure<F>(pub(crate) F);
+pub struct Closure<F>(pub F);
 
 impl<K, I, O, W, F> ProcessWindowFunction<K, I, O, W> for Closure<F>
 where

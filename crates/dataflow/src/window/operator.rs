@@ -112,9 +112,25 @@ where
         }
     }
 
-    /// Adds a record to one window.
     #[inline]
     fn add(
+        &mut self,
+        window: A::Window,
+        value: T,
+        time: EventTime,
+        ctx: &mut Context,
+        out: &mut Output<O>,
+    ) -> Result<()> {
+        if A::MERGES {
+            self.add_merging(window, value, time, ctx, out)
+        } else {
+            self.add_to_one(window, value, time, ctx, out)
+        }
+    }
+
+    /// Adds a record to one window.
+    #[inline]
+    fn add_to_one(
         &mut self,
         window: A::Window,
         value: T,
@@ -434,16 +450,11 @@ where
         if !A::MERGES {
             assigned.retain(|window| !self.is_past(window, ctx.watermark()));
         }
-        let add = if A::MERGES {
-            Self::add_merging
-        } else {
-            Self::add
-        };
         if let Some(last) = assigned.pop() {
             for window in assigned.drain(..) {
-                add(self, window, value.clone(), time, ctx, out)?;
+                self.add(window, value.clone(), time, ctx, out)?;
             }
-            add(self, last, value, time, ctx, out)?;
+            self.add(last, value, time, ctx, out)?;
         } else {
             self.skip(value, time, ctx, out);
         }

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, Value, VisitMut,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, Value, VisitMut,
     VisitorMut,
 };
 
@@ -44,6 +44,7 @@ impl VisitorMut for Rewrite {
     type Break = SqlError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        name_columns(select);
         match group_window::rewrite(select) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
@@ -53,6 +54,21 @@ impl VisitorMut for Rewrite {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
         rewrite_units(expr);
         ControlFlow::Continue(())
+    }
+}
+
+/// A column that is an expression without a name is called `EXPR$n`, counting columns from 0.
+fn name_columns(select: &mut Select) {
+    for (at, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+            && !matches!(expr, Expr::CompoundFieldAccess { .. })
+        {
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias: Ident::new(format!("EXPR${at}")),
+            };
+        }
     }
 }
 
