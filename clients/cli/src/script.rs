@@ -195,6 +195,11 @@ impl Runner {
         }
         drop(query.rows);
         progress.end();
+        if closed_pipe(&printed) {
+            // Whoever read the rows has seen enough: `… | head` is no failure.
+            drop(job.join());
+            return Ok(());
+        }
         let ended = self.end(job);
         // What was printed before a failure stays: rows before a bad one are good.
         let finished = printed.and_then(|()| printer.finish().map(drop));
@@ -239,6 +244,13 @@ impl Runner {
             Err(error) => Err(Failure::Job(error)),
         }
     }
+}
+
+fn closed_pipe(printed: &thalweg::Result<()>) -> bool {
+    use std::error::Error;
+    let Err(error) = printed else { return false };
+    let cause = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 #[allow(clippy::disallowed_methods)] // A command line may look at the clock.

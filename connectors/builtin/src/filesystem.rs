@@ -11,10 +11,9 @@ mod source;
 use std::sync::Arc;
 
 use thalweg_columnar::connector::{ConnectorOption, ScanRequest, TableConnector, TableSpec};
-use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::error::Result;
 use thalweg_core::sink::SinkFactory;
 use thalweg_core::source::SourceFactory;
-use thalweg_formats::{FormatError, FormatErrorKind, FormatOptions};
 
 const OPTIONS: &[ConnectorOption] = &[
     ConnectorOption {
@@ -68,39 +67,4 @@ impl TableConnector for FileSystem {
     fn sink(&self, table: &TableSpec) -> Result<Arc<dyn SinkFactory>> {
         Ok(Arc::new(sink::FileSink::new(table)?))
     }
-}
-
-/// A required option.
-fn required(table: &TableSpec, key: &str) -> Result<String> {
-    table
-        .options
-        .get(key)
-        .cloned()
-        .ok_or_else(|| Error::user(format!("table `{}`: option `{key}` is missing", table.name)))
-}
-
-/// The options of the table's format.
-fn format_options(table: &TableSpec, format: &str) -> FormatOptions {
-    let mut options = FormatOptions::new();
-    let prefix = format!("{format}.");
-    for (key, value) in table
-        .options
-        .iter()
-        .filter(|(key, _)| key.starts_with(&prefix))
-    {
-        options.set(key.clone(), value.clone());
-    }
-    options
-}
-
-/// Turns a format's error into the engine's.
-fn format_error(error: FormatError) -> Error {
-    let kind = match error.kind() {
-        FormatErrorKind::User => ErrorKind::User,
-        FormatErrorKind::Unsupported => ErrorKind::Unsupported,
-        FormatErrorKind::Internal => ErrorKind::Internal,
-        // Corrupt input is the user's data, not our state: an older checkpoint does not help.
-        _ => ErrorKind::User,
-    };
-    Error::new(kind, error.to_string())
 }

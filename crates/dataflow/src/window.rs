@@ -23,6 +23,7 @@ pub mod time_window;
 pub mod trigger;
 
 pub(crate) mod contents;
+mod few;
 pub(crate) mod operator;
 mod pane;
 

@@ -18,7 +18,7 @@ use thalweg_core::sink::{SinkFactory, SinkWriter};
 use thalweg_formats::parquet::ParquetWriter;
 use thalweg_formats::{Encoder, FormatOptions};
 
-use super::{format_error, format_options, required};
+use crate::options::{format_error, format_options, required};
 
 /// The sink's factory.
 pub struct FileSink {

@@ -21,7 +21,8 @@ use thalweg_core::source::{Boundedness, Poll, SourceFactory, SourceReader};
 use thalweg_core::state::{OperatorListState, Redistribution};
 use thalweg_formats::{Decoder, FormatOptions, Origin};
 
-use super::{files, format_error, format_options, required};
+use super::files;
+use crate::options::{format_error, format_options, required};
 
 const CHUNK_BYTES: usize = 1 << 20;
 const SPLIT_BYTES_MIN: u64 = 8 << 20;

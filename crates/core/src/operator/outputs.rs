@@ -84,11 +84,8 @@ impl Outputs {
     /// Takes the oldest element.
     pub fn pop(&mut self) -> Option<OutputElement> {
         let element = self.queue.pop_front();
-        match &element {
-            Some(OutputElement::Main(batch) | OutputElement::Side(_, batch)) => {
-                self.rows -= batch.len();
-            }
-            _ => {}
+        if let Some(OutputElement::Main(batch) | OutputElement::Side(_, batch)) = &element {
+            self.rows -= batch.len();
         }
         element
     }

@@ -81,13 +81,7 @@ impl<T: Data> ValueState<T> {
     ) -> Result<&'a mut T> {
         let slot = ctx.keyed_slot()?;
         let states = ctx.states_mut();
-        if states.get_mut(&self.table).place(slot).is_none() {
-            states.hold(slot);
-        }
-        Ok(states
-            .get_mut(&self.table)
-            .place(slot)
-            .get_or_insert_with(default))
+        Ok(states.value_or_insert_with(&self.table, slot, default))
     }
 }
 

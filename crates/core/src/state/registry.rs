@@ -170,24 +170,29 @@ impl StateRegistry {
     /// A declared table, for writing.
     #[inline]
     pub fn get_mut<T: StateTable>(&mut self, handle: &TableHandle<T>) -> &mut T {
-        let declared = &mut self.declared[handle.index];
-        assert!(
-            declared.type_id == TypeId::of::<T>(),
-            "a state handle of another operator"
-        );
-        let table: &mut dyn Any = declared.table.as_any_mut();
-        // SAFETY: as in `get`; the borrow of `self` is unique.
-        unsafe { &mut *std::ptr::from_mut(table).cast::<T>() }
+        typed_mut(&mut self.declared, handle)
+    }
+
+    /// The value of a slot, first created by `default`; a new value holds the slot. One lookup of
+    /// the table, where `get_mut` and [`StateRegistry::hold`] would be two.
+    #[inline]
+    pub(super) fn value_or_insert_with<T: Data>(
+        &mut self,
+        handle: &TableHandle<SlotTable<T>>,
+        slot: Slot,
+        default: impl FnOnce() -> T,
+    ) -> &mut T {
+        let place = typed_mut(&mut self.declared, handle).place(slot);
+        if place.is_none() {
+            hold(&mut self.live, slot);
+        }
+        place.get_or_insert_with(default)
     }
 
     /// Counts one more holder of a slot.
     #[inline]
     pub fn hold(&mut self, slot: Slot) {
-        let index = slot.index();
-        if index >= self.live.len() {
-            self.live.resize((index + 1).max(self.live.len() * 2), 0);
-        }
-        self.live[index] += 1;
+        hold(&mut self.live, slot);
     }
 
     /// Counts one holder of a slot less.
@@ -311,4 +316,28 @@ impl StateRegistry {
         }
         Ok(timers)
     }
+}
+
+#[inline]
+fn typed_mut<'a, T: StateTable>(
+    declared: &'a mut [Declared],
+    handle: &TableHandle<T>,
+) -> &'a mut T {
+    let declared = &mut declared[handle.index];
+    assert!(
+        declared.type_id == TypeId::of::<T>(),
+        "a state handle of another operator"
+    );
+    let table: &mut dyn Any = declared.table.as_any_mut();
+    // SAFETY: as in `StateRegistry::get`; the borrow of `declared` is unique.
+    unsafe { &mut *std::ptr::from_mut(table).cast::<T>() }
+}
+
+#[inline]
+fn hold(live: &mut Vec<u32>, slot: Slot) {
+    let index = slot.index();
+    if index >= live.len() {
+        live.resize((index + 1).max(live.len() * 2), 0);
+    }
+    live[index] += 1;
 }

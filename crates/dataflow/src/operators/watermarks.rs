@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use thalweg_core::config::RuntimeMode;
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::Data;
 use thalweg_core::error::Result;
@@ -28,7 +29,7 @@ impl<T: Data> DataStream<T> {
     ///
     /// # Event time
     /// A watermark is emitted at the end of every batch in which it advanced, and at once where
-    /// the generator asks for it. It never goes back.
+    /// the generator asks for it. It never goes back. In batch mode there is only the last one.
     pub fn assign_timestamps_and_watermarks(
         &self,
         strategy: WatermarkStrategy<T>,
@@ -84,6 +85,11 @@ impl<T: Data> BatchOperator for Watermarks<T> {
         self.wake(ctx, out);
         if let Some(assigner) = &self.strategy.assigner {
             assigner(&rows.values, &mut rows.times);
+        }
+        if ctx.mode() == RuntimeMode::Batch {
+            // All input counts as on time: the last watermark is the only one.
+            out.emit(Box::new(rows));
+            return Ok(Progress::Done);
         }
         let mut punctuations: Vec<(usize, Watermark)> = Vec::new();
         for (i, (value, time)) in rows.values.iter().zip(&rows.times).enumerate() {

@@ -35,7 +35,7 @@ pub trait WindowAssigner<T: Data>: Clone + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Appends the windows of a record.
+    /// Calls `windows` with each window of a record.
     ///
     /// # Errors
     /// `User` if the record lacks what the windows need, such as a timestamp.
@@ -44,7 +44,7 @@ pub trait WindowAssigner<T: Data>: Clone + Send + Sync + 'static {
         value: &T,
         time: EventTime,
         now: ProcessingTime,
-        windows: &mut Vec<Self::Window>,
+        windows: &mut impl FnMut(Self::Window),
     ) -> Result<()>;
 
     /// The trigger of a stream that sets none.

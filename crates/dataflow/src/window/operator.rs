@@ -21,6 +21,7 @@ use thalweg_core::watermark::Watermark;
 
 use super::assigner::WindowAssigner;
 use super::contents::Contents;
+use super::few::Few;
 use super::pane::{Changes, Pane, PaneTimers, delete, register};
 use super::time_window::Window;
 use super::trigger::{Trigger, TriggerContext, TriggerResult};
@@ -34,13 +35,14 @@ where
     Tr: Trigger<T, A::Window>,
     C: Contents<T, O, A::Window>,
 {
-    panes: ValueState<Vec<PaneOf<T, O, A, Tr, C>>>,
+    panes: PanesState<T, O, A, Tr, C>,
     assigner: A,
     trigger: Tr,
     contents: C,
     lateness_ms: i64,
     late: Option<OutputTag<T>>,
-    assigned: Vec<A::Window>,
+    // Scratch: the windows of one record but the first.
+    others: Vec<A::Window>,
     changes: Changes,
 }
 
@@ -49,6 +51,11 @@ type PaneOf<T, O, A, Tr, C> = Pane<
     <C as Contents<T, O, <A as WindowAssigner<T>>::Window>>::Stored,
     <Tr as Trigger<T, <A as WindowAssigner<T>>::Window>>::State,
 >;
+
+/// The panes of a key.
+type Panes<T, O, A, Tr, C> = Few<PaneOf<T, O, A, Tr, C>>;
+
+type PanesState<T, O, A, Tr, C> = ValueState<Panes<T, O, A, Tr, C>>;
 
 /// What a window operator is built from.
 pub(crate) struct WindowSettings<T, A, Tr> {
@@ -67,7 +74,7 @@ where
     C: Contents<T, O, A::Window>,
 {
     pub(crate) fn new(
-        panes: ValueState<Vec<PaneOf<T, O, A, Tr, C>>>,
+        panes: PanesState<T, O, A, Tr, C>,
         settings: WindowSettings<T, A, Tr>,
         contents: C,
     ) -> Self {
@@ -78,25 +85,14 @@ where
             contents,
             lateness_ms: settings.lateness_ms,
             late: settings.late,
-            assigned: Vec::new(),
+            others: Vec::new(),
             changes: Changes::default(),
         }
     }
 
-    /// When a window is forgotten; never, if that lies behind the end of time.
     #[inline]
     fn cleanup(&self, window: &A::Window) -> Option<i64> {
-        let end = window.max_timestamp().0;
-        let lateness = if A::EVENT_TIME { self.lateness_ms } else { 0 };
-        end.checked_add(lateness).filter(|at| *at < i64::MAX)
-    }
-
-    #[inline]
-    fn is_past(&self, window: &A::Window, watermark: Watermark) -> bool {
-        A::EVENT_TIME
-            && self
-                .cleanup(window)
-                .is_some_and(|at| watermark.has_passed(EventTime(at)))
+        cleanup::<A, T>(window, self.lateness_ms)
     }
 
     /// A record that no open window takes.
@@ -139,7 +135,7 @@ where
         out: &mut Output<O>,
     ) -> Result<()> {
         let (watermark, now) = (ctx.watermark(), ctx.now());
-        let panes = self.panes.get_or_insert_with(ctx, Vec::new)?;
+        let panes = self.panes.get_or_insert_with(ctx, Few::default)?;
         let index = match panes.iter().rposition(|pane| pane.window == window) {
             Some(index) => index,
             None => {
@@ -189,7 +185,7 @@ where
             .collect();
         let index = match touched.split_first() {
             // Only a window of its own can be past: those it could touch are still open.
-            None if self.is_past(&window, ctx.watermark()) => {
+            None if is_past::<A, T>(&window, self.lateness_ms, ctx.watermark()) => {
                 self.skip(value, time, ctx, out);
                 return self.put_back(panes, ctx);
             }
@@ -222,7 +218,7 @@ where
     /// `first`.
     fn merge(
         &mut self,
-        panes: &mut Vec<PaneOf<T, O, A, Tr, C>>,
+        panes: &mut Panes<T, O, A, Tr, C>,
         first: usize,
         others: &[usize],
         window: &A::Window,
@@ -238,8 +234,11 @@ where
         }
         let mut states = Vec::with_capacity(others.len());
         let mut stored = panes[first].contents.take();
-        let mut gone: Vec<PaneOf<T, O, A, Tr, C>> =
-            others.iter().rev().map(|i| panes.remove(*i)).collect();
+        let mut gone: Vec<PaneOf<T, O, A, Tr, C>> = others
+            .iter()
+            .rev()
+            .filter_map(|other| panes.remove(*other))
+            .collect();
         for mut pane in gone.drain(..).rev() {
             stored = match (stored, pane.contents.take()) {
                 (Some(first), Some(second)) => Some(self.contents.merge(first, second)),
@@ -263,7 +262,7 @@ where
     /// Does what a trigger decided for a pane, and tells the runtime of changed timers.
     fn act(
         &mut self,
-        panes: &mut Vec<PaneOf<T, O, A, Tr, C>>,
+        panes: &mut Panes<T, O, A, Tr, C>,
         index: usize,
         result: TriggerResult,
         ctx: &mut Context,
@@ -329,7 +328,7 @@ where
         }
     }
 
-    fn put_back(&self, panes: Vec<PaneOf<T, O, A, Tr, C>>, ctx: &mut Context) -> Result<()> {
+    fn put_back(&self, panes: Panes<T, O, A, Tr, C>, ctx: &mut Context) -> Result<()> {
         if panes.is_empty() {
             return Ok(());
         }
@@ -406,6 +405,25 @@ where
     }
 }
 
+/// When a window is forgotten; never, if that lies behind the end of time.
+#[inline]
+fn cleanup<A: WindowAssigner<T>, T: Data>(window: &A::Window, lateness_ms: i64) -> Option<i64> {
+    let end = window.max_timestamp().0;
+    let lateness = if A::EVENT_TIME { lateness_ms } else { 0 };
+    end.checked_add(lateness).filter(|at| *at < i64::MAX)
+}
+
+#[inline]
+fn is_past<A: WindowAssigner<T>, T: Data>(
+    window: &A::Window,
+    lateness_ms: i64,
+    watermark: Watermark,
+) -> bool {
+    A::EVENT_TIME
+        && cleanup::<A, T>(window, lateness_ms)
+            .is_some_and(|at| watermark.has_passed(EventTime(at)))
+}
+
 /// What a trigger of a pane is given.
 fn asked<'a, A: WindowAssigner<T>, T: Data>(
     ctx: &Context,
@@ -443,22 +461,37 @@ where
     #[inline]
     fn process(&mut self, record: Record<T>, ctx: &mut Context, out: &mut Output<O>) -> Result<()> {
         let Record { value, time } = record;
-        let mut assigned = std::mem::take(&mut self.assigned);
-        assigned.clear();
-        self.assigner
-            .assign(&value, time, ctx.now(), &mut assigned)?;
-        if !A::MERGES {
-            assigned.retain(|window| !self.is_past(window, ctx.watermark()));
-        }
-        if let Some(last) = assigned.pop() {
-            for window in assigned.drain(..) {
+        let watermark = ctx.watermark();
+        // Most records have one window, which need not go through the list.
+        let mut first = None;
+        let mut others = std::mem::take(&mut self.others);
+        let lateness_ms = self.lateness_ms;
+        let mut keep = |window: A::Window| {
+            if !A::MERGES && is_past::<A, T>(&window, lateness_ms, watermark) {
+                return;
+            }
+            if first.is_none() {
+                first = Some(window);
+            } else {
+                others.push(window);
+            }
+        };
+        self.assigner.assign(&value, time, ctx.now(), &mut keep)?;
+        let Some(first) = first else {
+            self.others = others;
+            self.skip(value, time, ctx, out);
+            return Ok(());
+        };
+        if let Some(last) = others.pop() {
+            self.add(first, value.clone(), time, ctx, out)?;
+            for window in others.drain(..) {
                 self.add(window, value.clone(), time, ctx, out)?;
             }
             self.add(last, value, time, ctx, out)?;
         } else {
-            self.skip(value, time, ctx, out);
+            self.add(first, value, time, ctx, out)?;
         }
-        self.assigned = assigned;
+        self.others = others;
         Ok(())
     }
 

@@ -2,3 +2,9 @@
 
 mod pipelines;
 mod rolling;
+mod sessions;
+mod triggers;
+mod watermarks;
+mod window_functions;
+mod window_model;
+mod windows;

@@ -54,7 +54,7 @@ fn a_union_with_itself_doubles_its_records() {
     let env = environment();
     let numbers = env.from_collection([1i64, 2, 3]);
     let mut doubled = numbers
-        .union(&[numbers.clone()])
+        .union(std::slice::from_ref(&numbers))
         .map(|n| n)
         .execute_and_collect()
         .unwrap();

@@ -49,9 +49,9 @@ macro_rules! assigner {
                 _: &T,
                 _: EventTime,
                 _: ProcessingTime,
-                windows: &mut Vec<GlobalWindow>,
+                windows: &mut impl FnMut(GlobalWindow),
             ) -> Result<()> {
-                windows.push(GlobalWindow);
+                windows(GlobalWindow);
                 Ok(())
             }
 

@@ -85,9 +85,9 @@ where
         _: &T,
         time: EventTime,
         now: ProcessingTime,
-        windows: &mut Vec<TimeWindow>,
+        windows: &mut impl FnMut(TimeWindow),
     ) -> Result<()> {
-        windows.push(session::<D>(time, now, self.gap)?);
+        windows(session::<D>(time, now, self.gap)?);
         Ok(())
     }
 
@@ -113,11 +113,11 @@ where
         value: &T,
         time: EventTime,
         now: ProcessingTime,
-        windows: &mut Vec<TimeWindow>,
+        windows: &mut impl FnMut(TimeWindow),
     ) -> Result<()> {
         let gap = duration_millis((self.gap)(value));
         positive(gap, "gap")?;
-        windows.push(session::<D>(time, now, gap)?);
+        windows(session::<D>(time, now, gap)?);
         Ok(())
     }
 

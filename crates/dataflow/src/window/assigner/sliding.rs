@@ -70,12 +70,12 @@ where
         _: &T,
         time: EventTime,
         now: ProcessingTime,
-        windows: &mut Vec<TimeWindow>,
+        windows: &mut impl FnMut(TimeWindow),
     ) -> Result<()> {
         let time = D::instant(time, now)?;
         let mut start = TimeWindow::start_of(time, self.offset, self.slide);
         while start > time.saturating_sub(self.size) {
-            windows.push(TimeWindow::new(start, start.saturating_add(self.size)));
+            windows(TimeWindow::new(start, start.saturating_add(self.size)));
             let Some(before) = start.checked_sub(self.slide) else {
                 break;
             };

@@ -124,7 +124,7 @@ where
         _: &T,
         time: EventTime,
         now: ProcessingTime,
-        windows: &mut Vec<TimeWindow>,
+        windows: &mut impl FnMut(TimeWindow),
     ) -> Result<()> {
         if !self.staggered {
             self.stagger(now);
@@ -134,7 +134,7 @@ where
         if time.wrapping_sub(self.last) as u64 >= self.size as u64 {
             self.last = TimeWindow::start_of(time, self.offset, self.size);
         }
-        windows.push(TimeWindow::new(
+        windows(TimeWindow::new(
             self.last,
             self.last.saturating_add(self.size),
         ));

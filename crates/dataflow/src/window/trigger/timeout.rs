@@ -51,10 +51,10 @@ impl<T: Data, W: Window, Tr: Trigger<T, W>> Trigger<T, W> for ProcessingTimeoutT
         ctx: &mut TriggerContext<'_>,
     ) -> TriggerResult {
         let result = self.nested.on_element(value, time, window, nested, ctx);
-        if result.is_fire() || self.from_last {
-            if let Some(due) = due.take() {
-                ctx.delete_processing_timer(ProcessingTime(due));
-            }
+        if (result.is_fire() || self.from_last)
+            && let Some(due) = due.take()
+        {
+            ctx.delete_processing_timer(ProcessingTime(due));
         }
         if !result.is_fire() && due.is_none() {
             let at = ctx.now() + self.timeout;

@@ -1,0 +1,3 @@
+//! The kit itself: it must fail where an operator is wrong.
+
+mod harness;
