@@ -69,7 +69,9 @@ impl Blocks {
         progress.next = if made.end < block_end {
             made.end
         } else {
-            block.saturating_add(progress.stride).saturating_mul(self.size)
+            block
+                .saturating_add(progress.stride)
+                .saturating_mul(self.size)
         };
         if progress.next >= self.end {
             left.swap_remove(at);

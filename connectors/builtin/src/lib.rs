@@ -5,10 +5,19 @@
 //! | `filesystem` | yes   | yes    | files of a directory or glob, maybe compressed |
 //! | `print`      |       | yes    | rows to standard output                       |
 //! | `blackhole`  |       | yes    | nothing: rows are counted and dropped         |
+//! | `nexmark`    | yes   |        | persons, auctions and bids, made on the spot  |
 
 mod blackhole;
+mod blocks;
 mod filesystem;
+mod nexmark;
+mod options;
 mod print;
+mod random;
+mod throttle;
+
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
@@ -20,5 +29,6 @@ pub fn connectors() -> Vec<Arc<dyn TableConnector>> {
         Arc::new(filesystem::FileSystem),
         Arc::new(print::Print),
         Arc::new(blackhole::BlackHole),
+        Arc::new(nexmark::Nexmark),
     ]
 }

@@ -5,46 +5,89 @@
 
 use std::collections::BTreeMap;
 
-use crate::collections::HashSet;
+use crate::collections::HashMap;
 use crate::state::Slot;
 
+// A bucket's order may hold so many timers that were deleted before they are taken out.
+const DELETED_MAX: usize = 32;
+
+/// The timers of one instant.
 #[derive(Debug, Default)]
 struct Bucket {
     order: Vec<Slot>,
-    // Decides: a timer deleted and registered again stands twice in `order` but fires once.
-    live: HashSet<Slot>,
+    // INVARIANT: a slot's timer stands at this position of `order`. At other positions are timers
+    // that were deleted: one registered again stands behind the others, as it would have had to
+    // be if a snapshot, which knows nothing of deleted timers, had been restored in between.
+    live: HashMap<Slot, usize>,
+    // How far the bucket has fired.
+    fired: usize,
+}
+
+impl Bucket {
+    fn register(&mut self, slot: Slot) -> bool {
+        if self.live.contains_key(&slot) {
+            return false;
+        }
+        self.live.insert(slot, self.order.len());
+        self.order.push(slot);
+        true
+    }
+
+    fn delete(&mut self, slot: Slot) -> bool {
+        let removed = self.live.remove(&slot).is_some();
+        if removed && self.order.len() - self.fired > 2 * self.live.len() + DELETED_MAX {
+            self.order = self.iter().collect();
+            self.fired = 0;
+            self.live = (0..).zip(&self.order).map(|(i, slot)| (*slot, i)).collect();
+        }
+        removed
+    }
+
+    fn pop(&mut self) -> Option<Slot> {
+        while let Some(slot) = self.order.get(self.fired).copied() {
+            let at = self.fired;
+            self.fired += 1;
+            if self.live.get(&slot) == Some(&at) {
+                self.live.remove(&slot);
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    /// The timers in the order in which they would fire.
+    fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
+        let waiting = self.order.iter().enumerate().skip(self.fired);
+        let live = waiting.filter(|(at, slot)| self.live.get(*slot) == Some(at));
+        live.map(|(_, slot)| *slot)
+    }
 }
 
 /// The timers of one time domain of one operator instance.
 #[derive(Debug, Default)]
 pub struct TimerQueue {
     buckets: BTreeMap<i64, Bucket>,
-    firing: Option<(i64, std::vec::IntoIter<Slot>, HashSet<Slot>)>,
+    firing: Option<(i64, Bucket)>,
 }
 
 impl TimerQueue {
     /// Registers a timer; false if it was registered already.
     pub fn register(&mut self, time: i64, slot: Slot) -> bool {
-        let bucket = self.buckets.entry(time).or_default();
-        let new = bucket.live.insert(slot);
-        if new {
-            bucket.order.push(slot);
-        }
-        new
+        self.buckets.entry(time).or_default().register(slot)
     }
 
     /// Deletes a timer; false if there was none.
     pub fn delete(&mut self, time: i64, slot: Slot) -> bool {
-        if let Some((firing, _, live)) = &mut self.firing
+        if let Some((firing, bucket)) = &mut self.firing
             && *firing == time
-            && live.remove(&slot)
+            && bucket.delete(slot)
         {
             return true;
         }
         let Some(bucket) = self.buckets.get_mut(&time) else {
             return false;
         };
-        let removed = bucket.live.remove(&slot);
+        let removed = bucket.delete(slot);
         if bucket.live.is_empty() {
             self.buckets.remove(&time);
         }
@@ -56,8 +99,8 @@ impl TimerQueue {
     /// A timer registered while its own instant fires is fired too, after the others.
     pub fn pop_due(&mut self, time: i64) -> Option<(i64, Slot)> {
         loop {
-            if let Some((at, order, live)) = &mut self.firing {
-                if let Some(slot) = order.find(|slot| live.remove(slot)) {
+            if let Some((at, bucket)) = &mut self.firing {
+                if let Some(slot) = bucket.pop() {
                     return Some((*at, slot));
                 }
                 self.firing = None;
@@ -68,27 +111,23 @@ impl TimerQueue {
                 .filter(|(at, _)| **at <= time)?;
             let at = *at;
             let bucket = self.buckets.remove(&at).unwrap_or_default();
-            self.firing = Some((at, bucket.order.into_iter(), bucket.live));
+            self.firing = Some((at, bucket));
         }
     }
 
     /// The earliest instant with a timer.
     pub fn next(&self) -> Option<i64> {
         match &self.firing {
-            Some((at, _, live)) if !live.is_empty() => Some(*at),
+            Some((at, bucket)) if !bucket.live.is_empty() => Some(*at),
             _ => self.buckets.first_key_value().map(|(at, _)| *at),
         }
     }
 
     /// How many timers are registered.
     pub fn len(&self) -> usize {
-        let firing = self.firing.as_ref().map_or(0, |(_, _, live)| live.len());
-        firing
-            + self
-                .buckets
-                .values()
-                .map(|bucket| bucket.live.len())
-                .sum::<usize>()
+        let firing = self.firing.iter().map(|(_, bucket)| bucket.live.len());
+        let waiting = self.buckets.values().map(|bucket| bucket.live.len());
+        firing.chain(waiting).sum()
     }
 
     /// Whether there is none.
@@ -98,22 +137,11 @@ impl TimerQueue {
 
     /// All timers, by time, then in the order they would fire.
     pub fn iter(&self) -> impl Iterator<Item = (i64, Slot)> + '_ {
-        let firing = self.firing.iter().flat_map(|(at, order, live)| {
-            order
-                .as_slice()
-                .iter()
-                .filter(|slot| live.contains(*slot))
-                .map(|slot| (*at, *slot))
-        });
-        let waiting = self.buckets.iter().flat_map(|(at, bucket)| {
-            let mut seen = HashSet::default();
-            bucket
-                .order
-                .iter()
-                .filter(move |slot| bucket.live.contains(*slot) && seen.insert(**slot))
-                .map(|slot| (*at, *slot))
-        });
-        firing.chain(waiting)
+        let firing = self.firing.iter().map(|(at, bucket)| (*at, bucket));
+        let waiting = self.buckets.iter().map(|(at, bucket)| (*at, bucket));
+        firing
+            .chain(waiting)
+            .flat_map(|(at, bucket)| bucket.iter().map(move |slot| (at, slot)))
     }
 }
 
@@ -167,5 +195,21 @@ mod tests {
         assert_eq!(queue.pop_due(9), Some((9, Slot(1))));
         queue.register(2, Slot(1));
         assert_eq!(queue.pop_due(9), Some((2, Slot(1))));
+    }
+
+    #[test]
+    fn a_timer_registered_again_fires_behind_the_others_as_after_a_restore() {
+        let mut queue = TimerQueue::default();
+        queue.register(5, Slot(1));
+        queue.register(5, Slot(2));
+        for _ in 0..1000 {
+            queue.delete(5, Slot(1));
+            queue.register(5, Slot(1));
+        }
+        assert_eq!(
+            queue.iter().map(|(_, slot)| slot.0).collect::<Vec<_>>(),
+            [2, 1]
+        );
+        assert_eq!(drain(&mut queue, 5), [(5, 2), (5, 1)]);
     }
 }

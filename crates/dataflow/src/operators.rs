@@ -5,6 +5,7 @@ pub mod collection;
 pub mod connect;
 pub mod filter;
 pub mod flat_map;
+pub mod interval_join;
 pub mod map;
 pub mod max;
 pub mod min;

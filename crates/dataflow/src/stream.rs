@@ -2,11 +2,15 @@
 
 mod connected_streams;
 mod data_stream;
+mod joined_streams;
 mod keyed_stream;
 mod partitioned;
 mod windowed_stream;
 
 pub use connected_streams::{ConnectedStreams, KeyedConnectedStreams};
 pub use data_stream::DataStream;
+pub use joined_streams::{
+    Either, Groups, HalfKeyedStreams, JoinedStreams, JoinedWindow, KeyedJoinedStreams, Pairs,
+};
 pub use keyed_stream::KeyedStream;
 pub use windowed_stream::WindowedStream;

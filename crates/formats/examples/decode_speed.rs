@@ -246,22 +246,20 @@ fn main() {
             decode(format, text, schema, projection)
         });
     }
-    let mut decoder =
-        decoder("json", &FormatOptions::new(), Arc::clone(&bids), None, ROWS).unwrap();
-    decoder.decode(&texts.bids, true).unwrap();
+    write_again(&texts.bids, &bids);
+}
+
+fn write_again(text: &[u8], bids: &SchemaRef) {
+    let mut decoder = decoder("json", &FormatOptions::new(), Arc::clone(bids), None, ROWS).unwrap();
+    decoder.decode(text, true).unwrap();
     let batch = decoder.flush().unwrap();
     for format in ["json", "csv"] {
-        let mut encoder = encoder(format, &FormatOptions::new(), Arc::clone(&bids)).unwrap();
-        let mut out = Vec::with_capacity(texts.bids.len() + 1024);
-        report(
-            &format!("{format} bids, written"),
-            ROWS,
-            texts.bids.len(),
-            || {
-                out.clear();
-                encoder.encode(&batch, &mut out).unwrap();
-                batch.num_rows()
-            },
-        );
+        let mut encoder = encoder(format, &FormatOptions::new(), Arc::clone(bids)).unwrap();
+        let mut out = Vec::with_capacity(text.len() + 1024);
+        report(&format!("{format} bids, written"), ROWS, text.len(), || {
+            out.clear();
+            encoder.encode(&batch, &mut out).unwrap();
+            batch.num_rows()
+        });
     }
 }

@@ -184,6 +184,13 @@ fn project(schema: &SchemaRef, projection: Option<&[usize]>) -> Result<SchemaRef
     let Some(columns) = projection else {
         return Ok(Arc::clone(schema));
     };
+    let twice = columns
+        .iter()
+        .enumerate()
+        .any(|(place, c)| columns[..place].contains(c));
+    if twice {
+        return Err(FormatError::user("the projection names a column twice"));
+    }
     let projected = schema.project(columns);
     projected.map(Arc::new).map_err(|error| {
         FormatError::user("the projection names no column of the schema").with_source(error)

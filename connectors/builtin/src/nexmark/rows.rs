@@ -97,11 +97,6 @@ impl Rows {
         self.offsets.clear();
     }
 
-    /// Event times.
-    pub fn times(&self) -> &[i64] {
-        &self.times
-    }
-
     /// Which rows are of an entity.
     pub fn of(&self, mix: &Mix, entity: Entity) -> Vec<u32> {
         let wanted = mix.offsets(entity);
@@ -195,7 +190,9 @@ impl<'a> Selection<'a> {
     pub fn values<T: Copy + Default>(&self, mut value: impl FnMut(Event<'a>) -> T) -> Vec<T> {
         let rows = self.rows;
         match self.at {
-            None => (0..rows.len()).map(|at| value(Event { rows, at })).collect(),
+            None => (0..rows.len())
+                .map(|at| value(Event { rows, at }))
+                .collect(),
             Some(places) => {
                 let mut values = vec![T::default(); rows.len()];
                 for at in places.iter().map(|at| *at as usize) {

@@ -143,13 +143,11 @@ impl Pool {
 ///
 /// # Safety
 /// Every view must be of valid UTF-8 within `buffers`.
-unsafe fn column(
-    views: Vec<u128>,
-    buffers: Arc<[Buffer]>,
-    nulls: Option<NullBuffer>,
-) -> ArrayRef {
+unsafe fn column(views: Vec<u128>, buffers: Arc<[Buffer]>, nulls: Option<NullBuffer>) -> ArrayRef {
     assert!(
-        nulls.as_ref().is_none_or(|nulls| nulls.len() == views.len()),
+        nulls
+            .as_ref()
+            .is_none_or(|nulls| nulls.len() == views.len()),
         "one validity a value"
     );
     // SAFETY: the caller's; the lengths were compared.

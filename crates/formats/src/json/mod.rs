@@ -11,8 +11,7 @@
 //! | `encode.ignore-null-fields`    | `false` | columns that are NULL are not written              |
 //! | `decode.json-parser.enabled`   | `true`  | accepted; there is one parser                      |
 //!
-//! A line is decoded by a [learned layout](layout) if one fits, and by the general
-//! [parser] otherwise. Both write into the same columns and must agree on every line.
+//! A line is decoded by a learned layout if one fits, and by the general parser otherwise. Both write into the same columns and must agree on every line.
 
 mod decoder;
 mod encoder;

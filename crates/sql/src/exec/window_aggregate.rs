@@ -169,7 +169,7 @@ impl WindowAggregate {
             let upto = total.min(firing.next + out.rows_max() as u32);
             let groups: Vec<u32> = (firing.next..upto).collect();
             firing.next = upto;
-            let keys = firing.merged.keys.columns(&groups)?;
+            let keys = firing.merged.key_columns(&groups)?;
             let results: Result<Vec<ArrayRef>> = firing
                 .merged
                 .accumulators
@@ -327,6 +327,10 @@ impl Slice {
         Ok(())
     }
 
+    fn key_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        if self.global { Ok(Vec::new()) } else { self.keys.columns(groups) }
+    }
+
     fn grow(&mut self) {
         let groups = if self.global { 1 } else { self.keys.len() };
         if groups != self.groups {
@@ -340,7 +344,7 @@ impl Slice {
     fn merge(&mut self, other: &Slice) -> Result<()> {
         let theirs: Vec<u32> = (0..other.groups as u32).collect();
         let mut ours = Vec::with_capacity(theirs.len());
-        let keys = other.keys.columns(&theirs)?;
+        let keys = other.key_columns(&theirs)?;
         self.intern(&keys, theirs.len(), &mut ours)?;
         for (own, other) in self.accumulators.iter_mut().zip(&other.accumulators) {
             own.merge(&ours, &other.state(&theirs)?)?;

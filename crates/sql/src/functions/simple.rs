@@ -1,27 +1,34 @@
 //! A scalar function from its parts: most built-ins are a type rule and a loop over arrays.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
-use datafusion_common::Result;
+use datafusion_common::{Result, plan_err};
 use datafusion_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
-    Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 /// The result's type from the arguments' types.
 pub type TypeRule = fn(&[DataType]) -> Result<DataType>;
 /// The result from the arguments, all of the same length.
-pub type Body = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
+pub type Body = Arc<dyn Fn(&[ArrayRef], &DataType) -> Result<ArrayRef> + Send + Sync>;
 
 /// A scalar function.
-#[derive(Debug)]
 pub struct Simple {
     name: &'static str,
     signature: Signature,
+    arguments: Vec<Vec<DataType>>,
     type_rule: TypeRule,
     body: Body,
+}
+
+impl fmt::Debug for Simple {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 // A function is its name: there is one of each.
@@ -37,44 +44,42 @@ impl Hash for Simple {
     }
 }
 
-/// A deterministic function that takes arguments of exactly these types, cast to them if needed.
+/// A deterministic function that takes arguments of one of these lists of types, cast to them if
+/// they are of the same family.
 pub fn exact(
     name: &'static str,
     arguments: Vec<Vec<DataType>>,
     type_rule: TypeRule,
-    body: Body,
+    body: impl Fn(&[ArrayRef], &DataType) -> Result<ArrayRef> + Send + Sync + 'static,
 ) -> ScalarUDF {
-    let one_of = arguments.into_iter().map(TypeSignature::Exact).collect();
-    function(
-        name,
-        Signature::one_of(one_of, Volatility::Immutable),
-        type_rule,
-        body,
-    )
+    let signature = Signature::user_defined(Volatility::Immutable);
+    let body = Arc::new(body);
+    ScalarUDF::from(Simple { name, signature, arguments, type_rule, body })
 }
 
 /// A deterministic function that takes anything and checks its arguments itself.
-pub fn any(name: &'static str, type_rule: TypeRule, body: Body) -> ScalarUDF {
-    function(
-        name,
-        Signature::variadic_any(Volatility::Immutable),
-        type_rule,
-        body,
-    )
+pub fn any(
+    name: &'static str,
+    type_rule: TypeRule,
+    body: impl Fn(&[ArrayRef], &DataType) -> Result<ArrayRef> + Send + Sync + 'static,
+) -> ScalarUDF {
+    let signature = Signature::variadic_any(Volatility::Immutable);
+    let body = Arc::new(body);
+    ScalarUDF::from(Simple { name, signature, arguments: Vec::new(), type_rule, body })
 }
 
-fn function(
-    name: &'static str,
-    signature: Signature,
-    type_rule: TypeRule,
-    body: Body,
-) -> ScalarUDF {
-    ScalarUDF::from(Simple {
-        name,
-        signature,
-        type_rule,
-        body,
-    })
+/// Whether a value of one type is cast to another without being asked: within a family, and NULL
+/// to anything.
+fn coerces(from: &DataType, to: &DataType) -> bool {
+    let text =
+        |t: &DataType| matches!(t, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8);
+    let time = |t: &DataType| matches!(t, DataType::Timestamp(_, _) | DataType::Date32);
+    from == to
+        || *from == DataType::Null
+        || (from.is_numeric() && to.is_numeric() && (to.is_floating() || !from.is_floating()))
+        || (text(from) && text(to))
+        || (time(from) && time(to))
+        || (text(from) && time(to))
 }
 
 impl ScalarUDFImpl for Simple {
@@ -88,6 +93,23 @@ impl ScalarUDFImpl for Simple {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         (self.type_rule)(types)
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let fits = |wanted: &&Vec<DataType>| {
+            wanted.len() == types.len() && types.iter().zip(*wanted).all(|(f, t)| coerces(f, t))
+        };
+        match self.arguments.iter().find(fits) {
+            Some(wanted) => Ok(wanted.clone()),
+            None => {
+                let given: Vec<String> = types.iter().map(ToString::to_string).collect();
+                plan_err!(
+                    "`{}` does not take ({})",
+                    self.name.to_uppercase(),
+                    given.join(", ")
+                )
+            }
+        }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

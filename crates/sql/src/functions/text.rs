@@ -1,4 +1,4 @@
-//! Texts: `SPLIT_INDEX`, `REGEXP_REPLACE`, `SPLIT`.
+//! Texts: `SPLIT_INDEX`, `REGEXP_REPLACE`, `REGEXP_EXTRACT`, `SPLIT`.
 
 use std::sync::Arc;
 
@@ -29,6 +29,12 @@ pub fn all() -> Vec<ScalarUDF> {
             vec![vec![TEXT, TEXT, TEXT]],
             |_| Ok(TEXT),
             regexp_replace,
+        ),
+        exact(
+            "regexp_extract",
+            vec![vec![TEXT, TEXT], vec![TEXT, TEXT, DataType::Int32]],
+            |_| Ok(TEXT),
+            regexp_extract,
         ),
         exact("split", vec![vec![TEXT, TEXT]], |_| Ok(list_type()), split),
     ]
@@ -90,6 +96,33 @@ fn regexp_replace(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         }));
     }
     Ok(Arc::new(StringViewArray::from_iter(result)))
+}
+
+/// The match, or the group with this number, of the first match; NULL without one.
+fn regexp_extract(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let (texts, patterns) = (args[0].as_string_view(), args[1].as_string_view());
+    let groups = args.get(2).map(|groups| groups.as_primitive::<Int32Type>());
+    let mut last: Option<(String, Option<Regex>)> = None;
+    let mut builder = StringViewBuilder::with_capacity(texts.len());
+    for row in 0..texts.len() {
+        if texts.is_null(row) || patterns.is_null(row) {
+            builder.append_null();
+            continue;
+        }
+        let pattern = patterns.value(row);
+        if last.as_ref().is_none_or(|(known, _)| known != pattern) {
+            last = Some((pattern.to_owned(), Regex::new(pattern).ok()));
+        }
+        let group = groups.map_or(0, |groups| groups.value(row));
+        let captures = last
+            .as_ref()
+            .and_then(|(_, regex)| regex.as_ref())
+            .and_then(|regex| regex.captures(texts.value(row)));
+        let group = usize::try_from(group).ok();
+        let found = captures.as_ref().zip(group).and_then(|(c, group)| c.get(group));
+        builder.append_option(found.map(|found| found.as_str()));
+    }
+    Ok(Arc::new(builder.finish()))
 }
 
 /// The parts of a text; an empty separator gives its characters.

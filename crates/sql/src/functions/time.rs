@@ -6,7 +6,7 @@ use arrow::compute::cast;
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, Int32Array, TimestampMillisecondArray};
+use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, TimestampMillisecondArray};
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use datafusion_common::{DataFusionError, Result, exec_err, plan_err};
@@ -39,6 +39,17 @@ pub fn all() -> Vec<ScalarUDF> {
             |_| Ok(DataType::Int32),
             timestampdiff,
         ),
+        part("year", |time| i64::from(time.year())),
+        part("quarter", |time| i64::from(time.month0() / 3 + 1)),
+        part("month", |time| i64::from(time.month())),
+        part("week", |time| i64::from(time.iso_week().week())),
+        part("dayofyear", |time| i64::from(time.ordinal())),
+        part("dayofmonth", |time| i64::from(time.day())),
+        // 1 is Sunday.
+        part("dayofweek", |time| i64::from(time.weekday().num_days_from_sunday() + 1)),
+        part("hour", |time| i64::from(time.hour())),
+        part("minute", |time| i64::from(time.minute())),
+        part("second", |time| i64::from(time.second())),
         any("floor_to", rounded_type, |args, result| {
             round_to(args, result, false)
         }),
@@ -46,6 +57,16 @@ pub fn all() -> Vec<ScalarUDF> {
             round_to(args, result, true)
         }),
     ]
+}
+
+/// A function that reads a number off a time.
+fn part(name: &'static str, read: fn(&NaiveDateTime) -> i64) -> ScalarUDF {
+    exact(name, vec![vec![MILLIS]], |_| Ok(DataType::Int64), move |args: &[ArrayRef], _: &DataType| {
+        let times = millis(&args[0])?;
+        let parts = times.iter().map(|time| time.and_then(date_time).map(|time| read(&time)));
+        let parts: ArrayRef = Arc::new(Int64Array::from_iter(parts));
+        Ok(parts)
+    })
 }
 
 fn millis(array: &ArrayRef) -> Result<TimestampMillisecondArray> {

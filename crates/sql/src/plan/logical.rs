@@ -120,9 +120,15 @@ pub fn plan_error(error: DataFusionError) -> SqlError {
         DataFusionError::SchemaError(_, _) => ErrorKind::Unknown,
         _ => ErrorKind::Type,
     };
-    let sql_error = SqlError::new(kind, text);
+    let mut sql_error = match text.split_once("\nDid you mean ") {
+        Some((message, near)) => SqlError::new(ErrorKind::Unknown, message.trim_end_matches('.'))
+            .with_hint(format!("did you mean {}", near.replace('\'', "`"))),
+        None => SqlError::new(kind, text),
+    };
+    sql_error.message = sql_error.message.replace('\'', "`");
     match span {
         Some(span) => {
+            // Columns count from 1, the end is exclusive.
             let length = span.end.column.saturating_sub(span.start.column).max(1);
             let position = crate::error::Position::new(span.start.line, span.start.column);
             sql_error.at(position, length)

@@ -3,14 +3,16 @@
 //! - `TIMESTAMPADD(MINUTE, …)`: the unit becomes text, or it would be read as a column.
 //! - `FLOOR(ts TO HOUR)`, `CEIL(ts TO DAY)`: become functions of a unit.
 //! - `GROUP BY TUMBLE(ts, i)` and its kin become window table functions.
+//! - `CROSS JOIN UNNEST(array)` becomes a column of a sub-query.
 
 mod group_window;
+mod unnest;
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, Value, VisitMut,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, TableFactor, Value, VisitMut,
     VisitorMut,
 };
 
@@ -45,7 +47,7 @@ impl VisitorMut for Rewrite {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
         name_columns(select);
-        match group_window::rewrite(select) {
+        match unnest::rewrite(select).and_then(|()| group_window::rewrite(select)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
@@ -57,19 +59,44 @@ impl VisitorMut for Rewrite {
     }
 }
 
-/// A column that is an expression without a name is called `EXPR$n`, counting columns from 0.
+/// Gives names to columns that have none: a field of a row is called by the field, any other
+/// expression `EXPR$n`, counting columns from 0.
 fn name_columns(select: &mut Select) {
+    let tables = table_names(select);
     for (at, item) in select.projection.iter_mut().enumerate() {
-        if let SelectItem::UnnamedExpr(expr) = item
-            && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-            && !matches!(expr, Expr::CompoundFieldAccess { .. })
-        {
-            *item = SelectItem::ExprWithAlias {
-                expr: expr.clone(),
-                alias: Ident::new(format!("EXPR${at}")),
-            };
-        }
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        let alias = match &*expr {
+            Expr::Identifier(_) => continue,
+            Expr::CompoundIdentifier(parts) => {
+                let own = parts.first().is_some_and(|first| tables.contains(&first.value));
+                match parts.last() {
+                    Some(field) if parts.len() > 2 || !own => field.clone(),
+                    _ => continue,
+                }
+            }
+            _ => Ident::new(format!("EXPR${at}")),
+        };
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
     }
+}
+
+/// The names by which a `SELECT` can qualify columns.
+fn table_names(select: &Select) -> Vec<String> {
+    let relations = select.from.iter().flat_map(|table| {
+        std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation))
+    });
+    relations
+        .filter_map(|relation| match relation {
+            TableFactor::Table { alias: Some(alias), .. }
+            | TableFactor::Derived { alias: Some(alias), .. }
+            | TableFactor::TableFunction { alias: Some(alias), .. }
+            | TableFactor::UNNEST { alias: Some(alias), .. } => Some(alias.name.value.clone()),
+            TableFactor::Table { name, .. } => {
+                name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone())
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 fn rewrite_units(expr: &mut Expr) {

@@ -46,7 +46,7 @@ pub(super) fn rewrite(select: &mut Select) -> SqlResult<()> {
         .iter()
         .map(ToString::to_string)
         .collect();
-    select.from = vec![window_table(select, kind, time, measures, &keys)?];
+    select.from = vec![window_table(select, kind, time, measures)?];
     select.selection = None;
     let mut replace = ReplaceAuxiliary { kind, error: None };
     for item in &mut select.projection {
@@ -87,7 +87,6 @@ fn window_table(
     kind: &str,
     time: &Ident,
     measures: &[Expr],
-    keys: &[String],
 ) -> SqlResult<TableWithJoins> {
     let from: Vec<String> = select.from.iter().map(ToString::to_string).collect();
     if select
@@ -104,12 +103,8 @@ fn window_table(
         .as_ref()
         .map_or(String::new(), |expr| format!(" WHERE {expr}"));
     let measures: Vec<String> = measures.iter().map(ToString::to_string).collect();
-    let partition = match kind {
-        "SESSION" if !keys.is_empty() => format!(" PARTITION BY {}", keys.join(", ")),
-        _ => String::new(),
-    };
     let text = format!(
-        "SELECT * FROM TABLE({kind}((SELECT * FROM {}{filter}){partition}, DESCRIPTOR({time}), {}))",
+        "SELECT * FROM TABLE({kind}((SELECT * FROM {}{filter}), DESCRIPTOR({time}), {}))",
         from.join(", "),
         measures.join(", ")
     );
