@@ -112,9 +112,8 @@ impl<'a> PhysicalPlanner<'a> {
                 self.plan_filter(&filter.input, &filter.predicate)
             }
             LogicalPlan::SubqueryAlias(alias) => {
-                let mut stream = self.plan(&alias.input)?;
-                stream.schema = alias.schema.clone();
-                Ok(stream)
+                let stream = self.plan(&alias.input)?;
+                rename(stream, &alias.schema)
             }
             LogicalPlan::Aggregate(aggregate) => self.plan_aggregate(aggregate),
             LogicalPlan::Join(join) => self.plan_join(join),
@@ -445,6 +444,7 @@ impl<'a> PhysicalPlanner<'a> {
             window: pending.window,
             time: time_at,
             bounds_at: passed.bounds_at + hidden,
+            hidden,
         });
         Ok(projected)
     }
@@ -561,6 +561,7 @@ impl<'a> PhysicalPlanner<'a> {
             window: window.window,
             time,
             bounds_at,
+            hidden: 0,
         });
         input.text = nested(
             format!(
@@ -609,25 +610,30 @@ impl<'a> PhysicalPlanner<'a> {
             });
         }
         stream.schema = Arc::new(all);
-        if visible.fields().len() == stream.schema.fields().len() {
+        if visible.fields().len() == stream.schema.fields().len() && pending.hidden == 0 {
             stream.schema = visible;
             return Ok(stream);
         }
-        // A projection before has kept only some of the bounds.
-        let wanted: Vec<Expr> = visible_traits
-            .iter()
-            .enumerate()
-            .map(|(at, column)| {
-                let position = match &column.window {
+        // A projection before has kept only some of the bounds, or the query does not know of the
+        // time column.
+        let shown = |at: &usize| !(pending.bounds_at - pending.hidden..pending.bounds_at).contains(at);
+        let columns = stream.schema.columns();
+        let wanted: Vec<Expr> = (0..visible_traits.len())
+            .filter(shown)
+            .map(|at| {
+                let position = match &visible_traits[at].window {
                     Some(bound) if at >= pending.bounds_at => {
                         pending.bounds_at + bound.role as usize
                     }
                     _ => at,
                 };
-                Expr::Column(stream.schema.columns()[position].clone())
+                Expr::Column(columns[position].clone())
             })
             .collect();
-        self.project(stream, &wanted, &visible)
+        let fields = visible.iter().enumerate().filter(|(at, _)| shown(at));
+        let fields = fields.map(|(_, (q, f))| (q.cloned(), f.clone())).collect();
+        let schema = DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)?;
+        self.project(stream, &wanted, &Arc::new(schema))
     }
 
     // ---- order -------------------------------------------------------------------------------
@@ -759,6 +765,26 @@ impl<'a> PhysicalPlanner<'a> {
         stream.text = nested("Unnest".to_owned(), &[&stream.text]);
         Ok(stream)
     }
+}
+
+/// Gives a stream's columns other names; a hidden column keeps its own.
+fn rename(mut stream: Stream, schema: &DFSchemaRef) -> SqlResult<Stream> {
+    let hidden = match &stream.pending {
+        Some(pending) if pending.hidden > 0 => {
+            pending.bounds_at - pending.hidden..pending.bounds_at
+        }
+        _ => {
+            stream.schema = schema.clone();
+            return Ok(stream);
+        }
+    };
+    let own = |(q, f): (Option<&_>, &Arc<arrow_schema::Field>)| (q.cloned(), f.clone());
+    let mut fields: Vec<_> = schema.iter().map(own).collect();
+    let kept: Vec<_> = stream.schema.iter().skip(hidden.start).take(hidden.len()).map(own).collect();
+    fields.splice(hidden.start..hidden.start, kept);
+    stream.schema =
+        Arc::new(DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)?);
+    Ok(stream)
 }
 
 /// Where a projection keeps the columns of a window that waits: behind all others.

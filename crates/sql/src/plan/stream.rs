@@ -64,6 +64,9 @@ pub struct PendingWindow {
     pub time: usize,
     /// Position of the first window column in the schema.
     pub bounds_at: usize,
+    /// How many columns right before it the query does not know of: the time column, kept where
+    /// the query had no more use for it.
+    pub hidden: usize,
 }
 
 impl Stream {
