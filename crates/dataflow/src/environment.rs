@@ -37,6 +37,14 @@ impl StreamExecutionEnvironment {
     }
 
     /// Sets the parallelism of operators that do not set their own.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// env.set_parallelism(4).configure(|config| config.job_name = "clicks".to_owned());
+    /// assert_eq!(env.config().parallelism, 4);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn set_parallelism(&self, parallelism: u32) -> &Self {
         self.config.borrow_mut().parallelism = parallelism;
         self
@@ -49,6 +57,14 @@ impl StreamExecutionEnvironment {
     }
 
     /// A bounded stream of the given values, without timestamps.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// let numbers = env.from_collection([1, 2, 3]);
+    /// assert_eq!(numbers.execute_and_collect()?, [1, 2, 3]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn from_collection<T: Data>(&self, values: impl IntoIterator<Item = T>) -> DataStream<T> {
         let values: Arc<[T]> = values.into_iter().collect();
         self.from_source(
@@ -60,6 +76,14 @@ impl StreamExecutionEnvironment {
 
     /// A stream made by a function of the record's number: record n goes to instance n mod p.
     /// Bounded by `count`, or endless without one.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// let squares = env.from_generator(Some(3), |n| n * n);
+    /// assert_eq!(squares.execute_and_collect()?, [0, 1, 4]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn from_generator<T: Data>(
         &self,
         count: Option<u64>,

@@ -24,6 +24,7 @@ pub mod trigger;
 
 pub(crate) mod contents;
 mod few;
+mod merging;
 pub(crate) mod operator;
 mod pane;
 

@@ -9,12 +9,10 @@
 //! ```
 
 pub mod aggregates;
+mod from_clause;
 pub mod logical;
 pub mod nodes;
 pub mod physical;
-mod physical_aggregate;
-mod physical_join;
-mod physical_top_n;
 pub mod relation;
 pub mod rewrite;
 pub mod stream;

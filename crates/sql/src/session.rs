@@ -3,21 +3,24 @@
 mod explain;
 mod insert;
 mod job;
-mod tables;
+mod relations;
+mod show;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringViewArray};
+use arrow_array::RecordBatch;
 use thalweg_columnar::connector::TableConnector;
 
+use self::relations::{check_options, planned_table};
+use self::show::text_rows;
 use crate::catalog::options::SessionOptions;
-use crate::dialect::{ObjectKind, ShowKind, Statement};
+use crate::catalog::Catalog;
+use crate::dialect::{CreateTable, ObjectKind, Statement};
 use crate::error::{SqlError, SqlResult};
 use crate::functions::Functions;
 
 pub use job::{InsertJob, QueryJob};
-pub use tables::Tables;
 
 /// What a statement led to.
 pub enum Outcome {
@@ -33,7 +36,7 @@ pub enum Outcome {
 
 /// A session.
 pub struct Session {
-    tables: Tables,
+    catalog: Catalog,
     options: SessionOptions,
     functions: Functions,
     connectors: BTreeMap<&'static str, Arc<dyn TableConnector>>,
@@ -43,7 +46,7 @@ impl Session {
     /// A session with an empty catalog.
     pub fn new(connectors: Vec<Arc<dyn TableConnector>>) -> Self {
         Session {
-            tables: Tables::default(),
+            catalog: Catalog::new(),
             options: SessionOptions::default(),
             functions: Functions::default(),
             connectors: connectors
@@ -63,9 +66,9 @@ impl Session {
         &mut self.options
     }
 
-    /// The names of all tables and views, for completion.
+    /// The names of the current database's tables and views.
     pub fn relation_names(&self) -> Vec<String> {
-        self.tables.names()
+        self.catalog.tables(None).unwrap_or_default()
     }
 
     /// The names of all functions, for completion.
@@ -81,17 +84,30 @@ impl Session {
     /// What is wrong with the statement, with its place where it is known.
     pub fn execute(&mut self, statement: &Statement) -> SqlResult<Outcome> {
         match statement {
-            Statement::CreateTable(create) => {
-                let connectors = &self.connectors;
-                self.tables.create_table(create, &|name| find_connector(connectors, name))?;
-                Ok(Outcome::Done)
-            }
+            Statement::CreateTable(create) => self.create_table(create),
             Statement::CreateView(create) => {
-                let plan = self.plan(&create.query)?;
-                self.tables.create_view(create, plan.schema())?;
+                // A view that cannot be planned is refused now, not when it is used.
+                self.plan(&create.query)?;
+                self.catalog.create_view(create)?;
                 Ok(Outcome::Done)
             }
-            Statement::Drop(drop) => self.tables.drop(drop).map(|()| Outcome::Done),
+            Statement::CreateDatabase(create) => {
+                self.catalog.create_database(create)?;
+                Ok(Outcome::Done)
+            }
+            Statement::Use(path) => self.catalog.use_database(path).map(|()| Outcome::Done),
+            Statement::AlterTable(alter) => {
+                self.catalog.alter_table(alter)?;
+                Ok(Outcome::Done)
+            }
+            Statement::AlterView(alter) => {
+                self.catalog.alter_view(alter)?;
+                Ok(Outcome::Done)
+            }
+            Statement::Drop(drop) => {
+                self.catalog.drop(drop)?;
+                Ok(Outcome::Done)
+            }
             Statement::Set(Some(setting)) => {
                 self.options.apply(setting)?;
                 Ok(Outcome::Done)
@@ -115,12 +131,8 @@ impl Session {
                 Ok(Outcome::Insert(Box::new(self.insert_job(inserts)?)))
             }
             Statement::Explain { details, statement } => self.explain(details, statement),
-            Statement::Show(show) => self.show(&show.kind),
-            Statement::Describe {
-                kind: ObjectKind::Table,
-                name,
-                ..
-            } => self.tables.describe(name).map(Outcome::Rows),
+            Statement::Show(show) => self.show(show),
+            Statement::Describe { kind: ObjectKind::Table, name, .. } => self.describe(name),
             Statement::Unsupported(unsupported) => {
                 Err(SqlError::unsupported(format!("`{}`", unsupported.what)))
             }
@@ -131,20 +143,20 @@ impl Session {
         }
     }
 
-    fn show(&self, kind: &ShowKind) -> SqlResult<Outcome> {
-        let names = match kind {
-            ShowKind::Tables => self.tables.names(),
-            ShowKind::Views => self.tables.view_names(),
-            ShowKind::Functions { .. } => self.function_names(),
-            other => return Err(SqlError::unsupported(format!("`SHOW` of {other:?}"))),
-        };
-        let column = match kind {
-            ShowKind::Tables => "table name",
-            ShowKind::Views => "view name",
-            _ => "function name",
-        };
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        Ok(Outcome::Rows(text_rows(&[(column, names)])?))
+    fn create_table(&mut self, create: &CreateTable) -> SqlResult<Outcome> {
+        let absent = [
+            (create.as_query.is_some(), "CREATE TABLE … AS"),
+            (create.distribution.is_some(), "DISTRIBUTED BY"),
+        ];
+        if let Some((_, what)) = absent.iter().find(|(there, _)| *there) {
+            return Err(SqlError::unsupported(format!("`{what}`")));
+        }
+        let definition = self.catalog.define_table(create, None)?;
+        let table = planned_table(&self.catalog.qualify(&create.name)?, &definition)?;
+        let connector = self.connector(&table.connector)?;
+        check_options(&table, connector.as_ref())?;
+        self.catalog.create_table(create, None)?;
+        Ok(Outcome::Done)
     }
 
     fn connector(&self, name: &str) -> SqlResult<Arc<dyn TableConnector>> {
@@ -168,13 +180,4 @@ fn statement_name(statement: &Statement) -> String {
         .next()
         .unwrap_or_default()
         .to_owned()
-}
-
-/// A batch of text columns.
-fn text_rows(columns: &[(&str, Vec<&str>)]) -> SqlResult<RecordBatch> {
-    let columns = columns.iter().map(|(name, values)| {
-        let array: ArrayRef = Arc::new(StringViewArray::from_iter_values(values));
-        (*name, array)
-    });
-    RecordBatch::try_from_iter(columns).map_err(|error| SqlError::internal(error.to_string()))
 }

@@ -95,7 +95,7 @@ fn parallelism_batches_and_a_restore_change_no_row() {
         (bid(), Some("bid")),
         (person(), Some("person")),
     ] {
-        let mut options = vec![("events.num", "30000")];
+        let mut options = vec![("events.num", "9500")];
         options.extend(entity.map(|entity| ("entity", entity)));
         for preload in ["false", "true"] {
             options.push(("preload", preload));
@@ -103,7 +103,7 @@ fn parallelism_batches_and_a_restore_change_no_row() {
             let source = source.as_ref();
             let expected = sorted(&run(source, 1, 4096));
             assert_eq!(sorted(&run(source, 3, 100)), expected);
-            assert_eq!(sorted(&run_with_restore(source, (1, 3), 10_000)), expected);
+            assert_eq!(sorted(&run_with_restore(source, (1, 3), 5_000)), expected);
             assert_eq!(sorted(&run_with_restore(source, (3, 1), 5)), expected);
             assert_eq!(sorted(&run_with_restore(source, (2, 2), 1500)), expected);
             options.pop();

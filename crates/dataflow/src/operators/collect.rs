@@ -24,6 +24,13 @@ impl<T: Data> DataStream<T> {
     /// Runs the whole job and returns the values of this stream. The order is kept within each
     /// instance of the operator before; between instances there is none.
     ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// assert_eq!(env.from_collection([1, 2]).execute_and_collect()?, [1, 2]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first error of any task.
     pub fn execute_and_collect(&self) -> Result<Vec<T>> {
@@ -35,6 +42,16 @@ impl<T: Data> DataStream<T> {
     }
 
     /// Like [`DataStream::execute_and_collect`], with the timestamps.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// use thalweg_core::time::EventTime;
+    ///
+    /// let records = env.from_collection([1]).execute_and_collect_records()?;
+    /// assert_eq!(records[0].time, EventTime::NONE);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The first error of any task.
@@ -54,6 +71,15 @@ impl<T: Data> DataStream<T> {
 
     /// Runs the whole job and returns its result; a shorthand at the end of a chain.
     ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// let numbers = env.from_collection([1, 2]);
+    /// numbers.print();
+    /// assert_eq!(numbers.execute()?.checkpoints, 0);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first error of any task.
     pub fn execute(&self) -> Result<JobResult> {
@@ -61,6 +87,22 @@ impl<T: Data> DataStream<T> {
     }
 
     /// Calls `function` for every record. With parallelism it is called from several threads.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// let sum = Arc::new(AtomicU64::new(0));
+    /// let into = sum.clone();
+    /// env.from_collection([1, 2]).for_each(move |n| {
+    ///     into.fetch_add(n, Ordering::Relaxed);
+    /// });
+    /// env.execute()?;
+    /// assert_eq!(sum.load(Ordering::Relaxed), 3);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn for_each(&self, function: impl Fn(T) + Clone + Send + Sync + 'static) {
         self.for_each_batch("ForEach", move |rows: Rows<T>| {
             rows.values.into_iter().for_each(&function);
@@ -68,6 +110,14 @@ impl<T: Data> DataStream<T> {
     }
 
     /// Prints every record to standard output.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// env.from_collection(["seen"].map(String::from)).print();
+    /// env.execute()?;
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn print(&self)
     where
         T: std::fmt::Debug,

@@ -35,6 +35,16 @@ impl<T: Data> DataStream<T> {
     }
 
     /// Like [`DataStream::map`], with a function that can fail; its error fails the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// let numbers = env
+    ///     .from_collection(["1", "x"].map(String::from))
+    ///     .try_map(|text| text.parse::<i64>().map_err(|_| thalweg_core::Error::user("no number")));
+    /// assert!(numbers.execute_and_collect().is_err());
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn try_map<O: Data>(
         &self,
         function: impl Fn(T) -> Result<O> + Clone + Send + Sync + 'static,

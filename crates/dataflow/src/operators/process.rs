@@ -27,6 +27,23 @@ impl<T: Data> DataStream<T> {
     }
 
     /// Runs a stateless function with access to the context and to side outputs.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// use thalweg_core::operator::Output;
+    ///
+    /// let doubled = env
+    ///     .from_collection([1, 2])
+    ///     .process_each(|record, _, out: &mut Output<i32>| {
+    ///         out.emit(record.value, record.time);
+    ///         out.emit(record.value, record.time);
+    ///         Ok(())
+    ///     })
+    ///     .execute_and_collect()?;
+    /// assert_eq!(doubled, [1, 1, 2, 2]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn process_each<O: Data>(
         &self,
         function: impl Fn(Record<T>, &mut Context, &mut Output<O>) -> Result<()>
@@ -42,6 +59,32 @@ impl<T: Data> DataStream<T> {
 impl<K: Key, T: Data> KeyedStream<K, T> {
     /// Runs an operator of your own over each key. `declare` is called once an instance, to build
     /// it and to declare its keyed state.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// use thalweg_core::Result;
+    /// use thalweg_core::operator::{Context, Operator, Output};
+    /// use thalweg_core::rows::Record;
+    /// use thalweg_core::state::ValueState;
+    ///
+    /// struct Distinct(ValueState<bool>);
+    ///
+    /// impl Operator<i64, i64> for Distinct {
+    ///     fn process(&mut self, r: Record<i64>, ctx: &mut Context, out: &mut Output<i64>) -> Result {
+    ///         if self.0.get(ctx)?.is_none() {
+    ///             self.0.set(ctx, true)?;
+    ///             out.push(r);
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let keyed = env.from_collection([1i64, 2, 1]).key_by(|n| *n);
+    /// let distinct = keyed.process(|states| Distinct(states.value("seen")));
+    /// assert_eq!(distinct.execute_and_collect()?, [1, 2]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn process<O: Data, Op: Operator<T, O>>(
         &self,
         declare: impl Fn(&mut StateRegistry) -> Op + Send + Sync + 'static,

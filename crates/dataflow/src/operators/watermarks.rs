@@ -30,6 +30,22 @@ impl<T: Data> DataStream<T> {
     /// # Event time
     /// A watermark is emitted at the end of every batch in which it advanced, and at once where
     /// the generator asks for it. It never goes back. In batch mode there is only the last one.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// use thalweg_core::time::EventTime;
+    /// use thalweg_dataflow::watermark_strategy::WatermarkStrategy;
+    ///
+    /// let strategy = WatermarkStrategy::for_bounded_out_of_orderness(std::time::Duration::from_secs(5))
+    ///     .with_timestamp_assigner(|(_, millis): &(char, i64)| *millis);
+    /// let records = env
+    ///     .from_collection([('a', 1_000), ('b', 500)])
+    ///     .assign_timestamps_and_watermarks(strategy)
+    ///     .execute_and_collect_records()?;
+    /// assert_eq!(records[1].time, EventTime(500));
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn assign_timestamps_and_watermarks(
         &self,
         strategy: WatermarkStrategy<T>,

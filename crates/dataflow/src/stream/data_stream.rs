@@ -121,6 +121,19 @@ impl<T: Data> DataStream<T> {
     /// Keys the stream: records with equal keys meet in one instance, and state and timers belong
     /// to a key.
     ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// let counts = env
+    ///     .from_collection(["a", "b", "a"].map(String::from))
+    ///     .map(|word| (word, 1))
+    ///     .key_by(|(word, _)| word.clone())
+    ///     .sum(|(_, n)| n)
+    ///     .execute_and_collect()?;
+    /// assert_eq!(counts.last(), Some(&("a".to_owned(), 2)));
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
+    ///
     /// # Source
     /// Flink `DataStream.keyBy`.
     pub fn key_by<K: Key>(
@@ -132,6 +145,16 @@ impl<T: Data> DataStream<T> {
     }
 
     /// Merges streams of one type, in no particular order. A union with itself doubles records.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// let (low, high) = (env.from_collection([1, 2]), env.from_collection([8, 9]));
+    /// let mut all = low.union(&[high]).map(|n| n).execute_and_collect()?;
+    /// all.sort();
+    /// assert_eq!(all, [1, 2, 8, 9]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn union(&self, others: &[DataStream<T>]) -> DataStream<T> {
         let mut union = self.clone();
         for other in others {
@@ -141,11 +164,44 @@ impl<T: Data> DataStream<T> {
     }
 
     /// Joins two streams of different types into one operator.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// let numbers = env.from_collection([1, 2]);
+    /// let words = env.from_collection(["three".to_owned()]);
+    /// let mut texts = numbers
+    ///     .connect(&words)
+    ///     .map(|n| n.to_string(), |word| word)
+    ///     .execute_and_collect()?;
+    /// texts.sort();
+    /// assert_eq!(texts, ["1", "2", "three"]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn connect<B: Data>(&self, other: &DataStream<B>) -> ConnectedStreams<T, B> {
         ConnectedStreams::of(self.clone(), other.clone())
     }
 
     /// A side output of the operator that made this stream.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// use thalweg_core::operator::{Output, OutputTag};
+    ///
+    /// let odd = OutputTag::<i64>::new("odd");
+    /// let tag = odd.clone();
+    /// let even = env.from_collection(0..4i64).process_each(move |record, _, out: &mut Output<i64>| {
+    ///     if record.value % 2 == 0 {
+    ///         out.push(record);
+    ///     } else {
+    ///         out.side(&tag, record);
+    ///     }
+    ///     Ok(())
+    /// });
+    /// assert_eq!(even.side_output(&odd).execute_and_collect()?, [1, 3]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn side_output<S: Data>(&self, tag: &OutputTag<S>) -> DataStream<S> {
         let mut origins = self.origins.clone();
         for origin in &mut origins {
@@ -160,6 +216,14 @@ impl<T: Data> DataStream<T> {
     }
 
     /// Names the operator's state across upgrades.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// let named = env.from_collection([1]).map(|n| n).uid("identity").name("Identity");
+    /// assert_eq!(named.set_parallelism(1).execute_and_collect()?, [1]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     pub fn uid(self, uid: &str) -> Self {
         self.change(|node| node.uid = Some(OperatorUid::new(uid)))
     }

@@ -215,6 +215,29 @@ where
     /// # State
     /// One accumulator a window; all records with an evictor.
     ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// use thalweg_core::operator::AggregateFunction;
+    ///
+    /// #[derive(Clone)]
+    /// struct Count;
+    ///
+    /// impl AggregateFunction for Count {
+    ///     type Input = i64;
+    ///     type Accumulator = u64;
+    ///     type Output = u64;
+    ///     fn create_accumulator(&self) -> u64 { 0 }
+    ///     fn add(&self, count: &mut u64, _: i64) { *count += 1; }
+    ///     fn result(&self, count: &u64) -> u64 { *count }
+    ///     fn merge(&self, a: u64, b: u64) -> u64 { a + b }
+    /// }
+    ///
+    /// let counts = env.from_collection([7i64, 8, 9]).key_by(|_| ()).count_window(3).aggregate(Count);
+    /// assert_eq!(counts.execute_and_collect()?, [3]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
+    ///
     /// # Source
     /// Flink `WindowedStream.aggregate`.
     pub fn aggregate<F>(&self, function: F) -> DataStream<F::Output>
@@ -273,6 +296,22 @@ where
 
     /// Folds as [`WindowedStream::reduce`] does and gives the result to a function each time the
     /// window fires: the cheap way to know the window of a sum.
+    ///
+    /// # Examples
+    /// ```
+    /// # let env = thalweg_testkit::environment();
+    /// let sums = env
+    ///     .from_collection([1, 2, 3, 4])
+    ///     .key_by(|n| n % 2)
+    ///     .count_window(2)
+    ///     .reduce_and_process(|a, b| a + b, |key, _, sum, out| {
+    ///         out.collect((*key, *sum));
+    ///         Ok(())
+    ///     })
+    ///     .execute_and_collect()?;
+    /// assert_eq!(sums, [(1, 4), (0, 6)]);
+    /// # Ok::<(), thalweg_core::Error>(())
+    /// ```
     ///
     /// # Source
     /// Flink `WindowedStream.reduce(ReduceFunction, ProcessWindowFunction)`.

@@ -3,17 +3,12 @@
 use std::ops::{Deref, DerefMut};
 
 /// Elements in order of addition.
-#[derive(Clone, thalweg_core::Data)]
+#[derive(Clone, Default, thalweg_core::Data)]
 pub(crate) enum Few<T> {
+    #[default]
     None,
     One(T),
     Many(Vec<T>),
-}
-
-impl<T> Default for Few<T> {
-    fn default() -> Self {
-        Few::None
-    }
 }
 
 impl<T> Few<T> {

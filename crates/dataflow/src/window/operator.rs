@@ -35,27 +35,27 @@ where
     Tr: Trigger<T, A::Window>,
     C: Contents<T, O, A::Window>,
 {
-    panes: PanesState<T, O, A, Tr, C>,
+    pub(super) panes: PanesState<T, O, A, Tr, C>,
     assigner: A,
-    trigger: Tr,
-    contents: C,
-    lateness_ms: i64,
+    pub(super) trigger: Tr,
+    pub(super) contents: C,
+    pub(super) lateness_ms: i64,
     late: Option<OutputTag<T>>,
     // Scratch: the windows of one record but the first.
     others: Vec<A::Window>,
-    changes: Changes,
+    pub(super) changes: Changes,
 }
 
-type PaneOf<T, O, A, Tr, C> = Pane<
+pub(super) type PaneOf<T, O, A, Tr, C> = Pane<
     <A as WindowAssigner<T>>::Window,
     <C as Contents<T, O, <A as WindowAssigner<T>>::Window>>::Stored,
     <Tr as Trigger<T, <A as WindowAssigner<T>>::Window>>::State,
 >;
 
 /// The panes of a key.
-type Panes<T, O, A, Tr, C> = Few<PaneOf<T, O, A, Tr, C>>;
+pub(super) type Panes<T, O, A, Tr, C> = Few<PaneOf<T, O, A, Tr, C>>;
 
-type PanesState<T, O, A, Tr, C> = ValueState<Panes<T, O, A, Tr, C>>;
+pub(super) type PanesState<T, O, A, Tr, C> = ValueState<Panes<T, O, A, Tr, C>>;
 
 /// What a window operator is built from.
 pub(crate) struct WindowSettings<T, A, Tr> {
@@ -97,7 +97,7 @@ where
 
     /// A record that no open window takes.
     #[cold]
-    fn skip(&self, value: T, time: EventTime, ctx: &Context, out: &mut Output<O>) {
+    pub(super) fn skip(&self, value: T, time: EventTime, ctx: &Context, out: &mut Output<O>) {
         let limit = EventTime(time.0.saturating_add(self.lateness_ms));
         if !A::EVENT_TIME || !ctx.watermark().has_passed(limit) {
             return;
@@ -170,97 +170,8 @@ where
         Ok(())
     }
 
-    /// Adds a record to a window that merges with those it touches.
-    fn add_merging(
-        &mut self,
-        window: A::Window,
-        value: T,
-        time: EventTime,
-        ctx: &mut Context,
-        out: &mut Output<O>,
-    ) -> Result<()> {
-        let mut panes = self.panes.take(ctx)?.unwrap_or_default();
-        let touched: Vec<usize> = (0..panes.len())
-            .filter(|i| panes[*i].window.merge(&window).is_some())
-            .collect();
-        let index = match touched.split_first() {
-            // Only a window of its own can be past: those it could touch are still open.
-            None if is_past::<A, T>(&window, self.lateness_ms, ctx.watermark()) => {
-                self.skip(value, time, ctx, out);
-                return self.put_back(panes, ctx);
-            }
-            None => {
-                panes.push(Pane {
-                    window,
-                    contents: None,
-                    state: Tr::State::default(),
-                    timers: PaneTimers::new(),
-                });
-                panes.len() - 1
-            }
-            Some((first, others)) => {
-                self.merge(&mut panes, *first, others, &window, ctx)?;
-                *first
-            }
-        };
-        self.changes.rearm = true;
-        let pane = &mut panes[index];
-        let mut asked = asked::<A, T>(ctx, &pane.window, &mut pane.timers, &mut self.changes);
-        let result =
-            self.trigger
-                .on_element(&value, time, &pane.window, &mut pane.state, &mut asked);
-        self.contents.add(&mut pane.contents, value, time);
-        self.act(&mut panes, index, result, ctx, out)?;
-        self.put_back(panes, ctx)
-    }
-
-    /// Merges the panes at `others`, which lie behind `first`, and `window` into the pane at
-    /// `first`.
-    fn merge(
-        &mut self,
-        panes: &mut Panes<T, O, A, Tr, C>,
-        first: usize,
-        others: &[usize],
-        window: &A::Window,
-        ctx: &mut Context,
-    ) -> Result<()> {
-        let mut cover = panes[first].window.merge(window);
-        for other in others {
-            cover = cover.and_then(|cover| cover.merge(&panes[*other].window));
-        }
-        let cover = cover.ok_or_else(|| Error::internal("windows that touch do not merge"))?;
-        if others.is_empty() && cover == panes[first].window {
-            return Ok(());
-        }
-        let mut states = Vec::with_capacity(others.len());
-        let mut stored = panes[first].contents.take();
-        let mut gone: Vec<PaneOf<T, O, A, Tr, C>> = others
-            .iter()
-            .rev()
-            .filter_map(|other| panes.remove(*other))
-            .collect();
-        for mut pane in gone.drain(..).rev() {
-            stored = match (stored, pane.contents.take()) {
-                (Some(first), Some(second)) => Some(self.contents.merge(first, second)),
-                (first, second) => first.or(second),
-            };
-            self.contents.clear(&pane.window, ctx)?;
-            pane.timers.take_all(&mut self.changes);
-            pane.timers.disarm(A::EVENT_TIME, &mut self.changes);
-            states.push(pane.state);
-        }
-        let pane = &mut panes[first];
-        pane.contents = stored;
-        pane.timers.take_all(&mut self.changes);
-        pane.window = cover;
-        let mut asked = asked::<A, T>(ctx, &pane.window, &mut pane.timers, &mut self.changes);
-        self.trigger
-            .on_merge(&pane.window, &mut pane.state, states, &mut asked);
-        Ok(())
-    }
-
     /// Does what a trigger decided for a pane, and tells the runtime of changed timers.
-    fn act(
+    pub(super) fn act(
         &mut self,
         panes: &mut Panes<T, O, A, Tr, C>,
         index: usize,
@@ -328,7 +239,7 @@ where
         }
     }
 
-    fn put_back(&self, panes: Panes<T, O, A, Tr, C>, ctx: &mut Context) -> Result<()> {
+    pub(super) fn put_back(&self, panes: Panes<T, O, A, Tr, C>, ctx: &mut Context) -> Result<()> {
         if panes.is_empty() {
             return Ok(());
         }
@@ -414,7 +325,7 @@ fn cleanup<A: WindowAssigner<T>, T: Data>(window: &A::Window, lateness_ms: i64) 
 }
 
 #[inline]
-fn is_past<A: WindowAssigner<T>, T: Data>(
+pub(super) fn is_past<A: WindowAssigner<T>, T: Data>(
     window: &A::Window,
     lateness_ms: i64,
     watermark: Watermark,
@@ -425,7 +336,7 @@ fn is_past<A: WindowAssigner<T>, T: Data>(
 }
 
 /// What a trigger of a pane is given.
-fn asked<'a, A: WindowAssigner<T>, T: Data>(
+pub(super) fn asked<'a, A: WindowAssigner<T>, T: Data>(
     ctx: &Context,
     window: &A::Window,
     timers: &'a mut PaneTimers,

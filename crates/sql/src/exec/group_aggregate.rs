@@ -66,8 +66,11 @@ impl GroupAggregate {
     }
 
     fn rows(&self, table: &GroupTable, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let mut columns =
-            if self.spec.keys.is_empty() { Vec::new() } else { table.keys.columns(groups)? };
+        let mut columns = if self.spec.keys.is_empty() {
+            Vec::new()
+        } else {
+            table.keys.columns(groups)?
+        };
         for accumulator in &table.accumulators {
             columns.push(accumulator.result(groups)?);
         }

@@ -328,7 +328,11 @@ impl Slice {
     }
 
     fn key_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        if self.global { Ok(Vec::new()) } else { self.keys.columns(groups) }
+        if self.global {
+            Ok(Vec::new())
+        } else {
+            self.keys.columns(groups)
+        }
     }
 
     fn grow(&mut self) {

@@ -54,7 +54,13 @@ pub fn exact(
 ) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
     let body = Arc::new(body);
-    ScalarUDF::from(Simple { name, signature, arguments, type_rule, body })
+    ScalarUDF::from(Simple {
+        name,
+        signature,
+        arguments,
+        type_rule,
+        body,
+    })
 }
 
 /// A deterministic function that takes anything and checks its arguments itself.
@@ -65,7 +71,13 @@ pub fn any(
 ) -> ScalarUDF {
     let signature = Signature::variadic_any(Volatility::Immutable);
     let body = Arc::new(body);
-    ScalarUDF::from(Simple { name, signature, arguments: Vec::new(), type_rule, body })
+    ScalarUDF::from(Simple {
+        name,
+        signature,
+        arguments: Vec::new(),
+        type_rule,
+        body,
+    })
 }
 
 /// Whether a value of one type is cast to another without being asked: within a family, and NULL

@@ -119,7 +119,10 @@ fn regexp_extract(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
             .and_then(|(_, regex)| regex.as_ref())
             .and_then(|regex| regex.captures(texts.value(row)));
         let group = usize::try_from(group).ok();
-        let found = captures.as_ref().zip(group).and_then(|(c, group)| c.get(group));
+        let found = captures
+            .as_ref()
+            .zip(group)
+            .and_then(|(c, group)| c.get(group));
         builder.append_option(found.map(|found| found.as_str()));
     }
     Ok(Arc::new(builder.finish()))

@@ -46,7 +46,9 @@ pub fn all() -> Vec<ScalarUDF> {
         part("dayofyear", |time| i64::from(time.ordinal())),
         part("dayofmonth", |time| i64::from(time.day())),
         // 1 is Sunday.
-        part("dayofweek", |time| i64::from(time.weekday().num_days_from_sunday() + 1)),
+        part("dayofweek", |time| {
+            i64::from(time.weekday().num_days_from_sunday() + 1)
+        }),
         part("hour", |time| i64::from(time.hour())),
         part("minute", |time| i64::from(time.minute())),
         part("second", |time| i64::from(time.second())),
@@ -61,12 +63,19 @@ pub fn all() -> Vec<ScalarUDF> {
 
 /// A function that reads a number off a time.
 fn part(name: &'static str, read: fn(&NaiveDateTime) -> i64) -> ScalarUDF {
-    exact(name, vec![vec![MILLIS]], |_| Ok(DataType::Int64), move |args: &[ArrayRef], _: &DataType| {
-        let times = millis(&args[0])?;
-        let parts = times.iter().map(|time| time.and_then(date_time).map(|time| read(&time)));
-        let parts: ArrayRef = Arc::new(Int64Array::from_iter(parts));
-        Ok(parts)
-    })
+    exact(
+        name,
+        vec![vec![MILLIS]],
+        |_| Ok(DataType::Int64),
+        move |args: &[ArrayRef], _: &DataType| {
+            let times = millis(&args[0])?;
+            let parts = times
+                .iter()
+                .map(|time| time.and_then(date_time).map(|time| read(&time)));
+            let parts: ArrayRef = Arc::new(Int64Array::from_iter(parts));
+            Ok(parts)
+        },
+    )
 }
 
 fn millis(array: &ArrayRef) -> Result<TimestampMillisecondArray> {

@@ -1,34 +1,34 @@
 //! A logical plan to stream operators.
 
+mod aggregate;
+mod join;
+mod order;
+mod source;
+mod top_n;
+mod window;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use datafusion_common::{DFSchema, DFSchemaRef, JoinType};
 use datafusion_expr::execution_props::ExecutionProps;
-use datafusion_expr::{Expr, FetchType, LogicalPlan, SkipType, TableScan};
+use datafusion_expr::{Expr, LogicalPlan};
 use datafusion_physical_expr::create_physical_expr;
 use thalweg_columnar::ColumnHasher;
-use thalweg_columnar::connector::{ScanRequest, TableConnector};
+use thalweg_columnar::connector::TableConnector;
 use thalweg_core::config::RuntimeMode;
 use thalweg_core::error::Result as CoreResult;
 use thalweg_core::graph::{NodeId, NodeKind, Partitioning, StreamEdge, StreamGraph, StreamNode};
 use thalweg_core::operator::{BatchOperator, Setup};
 
-use super::logical::{ScanSource, plan_error};
+use self::window::{pass_window, rename};
+use super::logical::plan_error;
 use super::nodes::{WatermarkNode, WindowNode};
-use super::stream::{ColumnTrait, PendingWindow, Stream, WindowBound, WindowRole};
+use super::stream::{ColumnTrait, Stream};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::calc::Calc;
 use crate::exec::expr::Expression;
-use crate::exec::limit::Limit;
-use crate::exec::sort::Sort;
-use crate::exec::top_n::SortKey;
-use crate::exec::values::Values;
-use crate::exec::watermark::WatermarkAssigner;
-use crate::exec::window_assign::WindowAssign;
-use crate::exec::window_spec::WindowSpec;
 
 /// Finds a connector by the value of its table's `connector` option.
 pub type Connectors<'a> = &'a dyn Fn(&str) -> SqlResult<Arc<dyn TableConnector>>;
@@ -232,114 +232,6 @@ impl<'a> PhysicalPlanner<'a> {
         Ok((stream, positions))
     }
 
-    // ---- sources -----------------------------------------------------------------------------
-
-    fn plan_scan(&mut self, scan: &TableScan) -> SqlResult<Stream> {
-        let source = scan.source.downcast_ref::<ScanSource>().ok_or_else(|| {
-            SqlError::internal(format!("table `{}` has no connector", scan.table_name))
-        })?;
-        let table = &source.table;
-        let physical = table.spec.schema.fields().len();
-        let all = physical + table.spec.metadata.len();
-        let wanted: Vec<usize> = scan
-            .projection
-            .clone()
-            .unwrap_or_else(|| (0..all).collect());
-        let request = ScanRequest {
-            projection: wanted.iter().copied().filter(|c| *c < physical).collect(),
-            metadata: wanted
-                .iter()
-                .filter(|c| **c >= physical)
-                .map(|c| c - physical)
-                .collect(),
-            batch_rows: self.batch_rows,
-        };
-        let connector = (self.connectors)(&table.connector)?;
-        let factory = connector
-            .source(&table.spec, &request)
-            .map_err(|error| SqlError::catalog(error.to_string()))?;
-        let name = format!("Source: {}", table.spec.name);
-        let node = self
-            .graph
-            .add_node(StreamNode::new(name.clone(), NodeKind::Source(factory)));
-        let columns: Vec<String> = scan.projected_schema.field_names();
-        Ok(Stream {
-            node,
-            schema: scan.projected_schema.clone(),
-            traits: vec![ColumnTrait::default(); wanted.len()],
-            updating: false,
-            parallelism: None,
-            pending: None,
-            text: vec![format!("{name}[{}]", columns.join(", "))],
-        })
-    }
-
-    fn plan_values(&mut self, rows: &[Vec<Expr>], schema: &DFSchemaRef) -> SqlResult<Stream> {
-        let arrow = arrow_schema(schema);
-        let empty = DFSchema::empty();
-        let one = RecordBatch::try_new_with_options(
-            Arc::new(arrow_schema::Schema::empty()),
-            Vec::new(),
-            &RecordBatchOptions::new().with_row_count(Some(1)),
-        )
-        .map_err(|error| SqlError::internal(error.to_string()))?;
-        let mut batches = Vec::new();
-        for row in rows {
-            let mut columns = Vec::new();
-            for (expr, field) in row.iter().zip(arrow.fields()) {
-                let value = crate::exec::expr::evaluate(&self.compile(expr, &empty)?, &one)
-                    .map_err(|error| SqlError::data(error.to_string()))?;
-                let value = arrow::compute::cast(&value, field.data_type())
-                    .map_err(|error| SqlError::type_mismatch(error.to_string()))?;
-                columns.push(value);
-            }
-            let batch = crate::exec::expr::batch(&arrow, columns, 1)
-                .map_err(|error| SqlError::type_mismatch(error.to_string()))?;
-            batches.push(batch);
-        }
-        if batches.len() > 1 {
-            let whole = arrow_select::concat::concat_batches(&arrow, &batches)
-                .map_err(|error| SqlError::internal(error.to_string()))?;
-            batches = vec![whole];
-        }
-        let text = format!("Values[{} rows]", rows.len());
-        let source = Arc::new(Values(batches));
-        let mut node = StreamNode::new("Values", NodeKind::Source(source));
-        node.parallelism = Some(1);
-        let node = self.graph.add_node(node);
-        Ok(Stream {
-            node,
-            schema: schema.clone(),
-            traits: vec![ColumnTrait::default(); schema.fields().len()],
-            updating: false,
-            parallelism: None,
-            pending: None,
-            text: vec![text],
-        })
-    }
-
-    fn plan_watermark(&mut self, watermark: &WatermarkNode) -> SqlResult<Stream> {
-        let mut input = self.plan_rows(&watermark.input)?;
-        let column = input
-            .position(&watermark.column)
-            .ok_or_else(|| SqlError::internal("the time attribute is no column"))?;
-        let expression = self.compile(&watermark.expression, &input.schema)?;
-        let idle = self.idle_timeout;
-        let factory: Factory =
-            Arc::new(move |_| Ok(Box::new(WatermarkAssigner::new(expression.clone(), idle))));
-        let edge = [(&input, Partitioning::Unspecified)];
-        let node = self.add_operator("Watermark", factory, &edge, input.parallelism);
-        self.graph.nodes[node.0].generates_watermarks = true;
-        input.node = node;
-        input.traits[column].rowtime = true;
-        let line = format!(
-            "Watermark[{} AS {}]",
-            watermark.column, watermark.expression
-        );
-        input.text = nested(line, &[&input.text]);
-        Ok(input)
-    }
-
     // ---- stateless ---------------------------------------------------------------------------
 
     fn plan_filter(&mut self, input: &LogicalPlan, predicate: &Expr) -> SqlResult<Stream> {
@@ -389,64 +281,6 @@ impl<'a> PhysicalPlanner<'a> {
             return self.project(stream, expressions, schema);
         }
         self.project(stream, expressions, schema)
-    }
-
-    /// Projects what is there and keeps the window columns for the aggregate to come.
-    fn project_pending(
-        &mut self,
-        stream: Stream,
-        expressions: &[Expr],
-        schema: &DFSchemaRef,
-        passed: PassedWindow,
-    ) -> SqlResult<Stream> {
-        let mut real: Vec<Expr> = expressions[..passed.bounds_at].to_vec();
-        let pending = stream.pending.clone();
-        let Some(pending) = pending else {
-            return Err(SqlError::internal("no window waits"));
-        };
-        let time = Expr::Column(stream.schema.columns()[pending.time].clone());
-        // The time column travels along even if the query has no use for it.
-        let time_at = expressions[..passed.bounds_at]
-            .iter()
-            .position(|e| stream.position(e) == Some(pending.time));
-        let bounds_traits: Vec<ColumnTrait> = expressions[passed.bounds_at..]
-            .iter()
-            .filter_map(|e| stream.position(e))
-            .map(|at| stream.traits[at].clone())
-            .collect();
-        let time_at = match time_at {
-            Some(at) => at,
-            None => {
-                real.push(time.alias("_window_time_column"));
-                real.len() - 1
-            }
-        };
-        let hidden = real.len() - passed.bounds_at;
-        let mut inner = stream.clone();
-        inner.pending = None;
-        let real_schema = projected_schema(&real, &stream.schema)?;
-        let mut projected = self.project(inner, &real, &real_schema)?;
-        projected.traits.extend(bounds_traits);
-        // Visible columns, the hidden time column, the window's columns.
-        let mut fields: Vec<_> = real_schema
-            .iter()
-            .map(|(q, f)| (q.cloned(), f.clone()))
-            .collect();
-        let visible: Vec<_> = schema
-            .iter()
-            .map(|(q, f)| (q.cloned(), f.clone()))
-            .collect();
-        fields[..passed.bounds_at].clone_from_slice(&visible[..passed.bounds_at]);
-        fields.extend(visible[passed.bounds_at..].iter().cloned());
-        projected.schema =
-            Arc::new(DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)?);
-        projected.pending = Some(PendingWindow {
-            window: pending.window,
-            time: time_at,
-            bounds_at: passed.bounds_at + hidden,
-            hidden,
-        });
-        Ok(projected)
     }
 
     /// Computes columns.
@@ -531,223 +365,6 @@ impl<'a> PhysicalPlanner<'a> {
         })
     }
 
-    // ---- windows -----------------------------------------------------------------------------
-
-    fn plan_window(&mut self, window: &WindowNode) -> SqlResult<Stream> {
-        let mut input = self.plan_rows(&window.input)?;
-        let time = input
-            .position(&window.time)
-            .ok_or_else(|| SqlError::unsupported("a window over a computed time"))?;
-        if !input.traits[time].rowtime {
-            return Err(SqlError::type_mismatch(format!(
-                "column `{}` is no time attribute: windows need a column with a WATERMARK",
-                input.schema.field(time).name()
-            )));
-        }
-        let bounds_at = input.schema.fields().len();
-        for role in [WindowRole::Start, WindowRole::End, WindowRole::Time] {
-            // The window's own time replaces the rows' time as attribute.
-            let rowtime = role == WindowRole::Time;
-            let window = Some(WindowBound {
-                role,
-                window: window.window,
-            });
-            input.traits.push(ColumnTrait { rowtime, window });
-        }
-        input.traits[time].rowtime = false;
-        use datafusion_expr::UserDefinedLogicalNodeCore;
-        input.schema = UserDefinedLogicalNodeCore::schema(window).clone();
-        input.pending = Some(PendingWindow {
-            window: window.window,
-            time,
-            bounds_at,
-            hidden: 0,
-        });
-        input.text = nested(
-            format!(
-                "WindowTableFunction[{:?}, on={}]",
-                window.window, window.time
-            ),
-            &[&input.text],
-        );
-        Ok(input)
-    }
-
-    /// Adds the columns of a window that waits.
-    pub(super) fn assign(&mut self, mut stream: Stream) -> SqlResult<Stream> {
-        let Some(pending) = stream.pending.take() else {
-            return Ok(stream);
-        };
-        if matches!(pending.window, WindowSpec::Session { .. }) {
-            return Err(SqlError::unsupported(
-                "a SESSION window without GROUP BY window_start, window_end",
-            ));
-        }
-        let columns = stream.schema.columns();
-        let time = Expr::Column(columns[pending.time].clone());
-        let time = self.compile(&time, &stream.schema)?;
-        let all = all_bounds(&stream.schema, pending.bounds_at)?;
-        let assign = WindowAssign {
-            window: pending.window,
-            time,
-            schema: arrow_schema(&all),
-        };
-        let factory: Factory = Arc::new(move |_| Ok(Box::new(assign.clone())));
-        let edge = [(&stream, Partitioning::Unspecified)];
-        let node = self.add_operator("WindowTableFunction", factory, &edge, stream.parallelism);
-        stream.node = node;
-        let visible = stream.schema.clone();
-        let visible_traits = std::mem::take(&mut stream.traits);
-        stream.traits = visible_traits[..pending.bounds_at].to_vec();
-        for role in [WindowRole::Start, WindowRole::End, WindowRole::Time] {
-            let window = Some(WindowBound {
-                role,
-                window: pending.window,
-            });
-            stream.traits.push(ColumnTrait {
-                rowtime: role == WindowRole::Time,
-                window,
-            });
-        }
-        stream.schema = Arc::new(all);
-        if visible.fields().len() == stream.schema.fields().len() && pending.hidden == 0 {
-            stream.schema = visible;
-            return Ok(stream);
-        }
-        // A projection before has kept only some of the bounds, or the query does not know of the
-        // time column.
-        let shown = |at: &usize| !(pending.bounds_at - pending.hidden..pending.bounds_at).contains(at);
-        let columns = stream.schema.columns();
-        let wanted: Vec<Expr> = (0..visible_traits.len())
-            .filter(shown)
-            .map(|at| {
-                let position = match &visible_traits[at].window {
-                    Some(bound) if at >= pending.bounds_at => {
-                        pending.bounds_at + bound.role as usize
-                    }
-                    _ => at,
-                };
-                Expr::Column(columns[position].clone())
-            })
-            .collect();
-        let fields = visible.iter().enumerate().filter(|(at, _)| shown(at));
-        let fields = fields.map(|(_, (q, f))| (q.cloned(), f.clone())).collect();
-        let schema = DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)?;
-        self.project(stream, &wanted, &Arc::new(schema))
-    }
-
-    // ---- order -------------------------------------------------------------------------------
-
-    pub(super) fn sort_keys(
-        &self,
-        order: &[datafusion_expr::SortExpr],
-        schema: &DFSchema,
-    ) -> SqlResult<Vec<SortKey>> {
-        use datafusion_expr::ExprSchemable;
-        order
-            .iter()
-            .map(|item| {
-                Ok(SortKey {
-                    expression: self.compile(&item.expr, schema)?,
-                    data_type: item.expr.get_type(schema).map_err(plan_error)?,
-                    descending: !item.asc,
-                    nulls_first: item.nulls_first,
-                })
-            })
-            .collect()
-    }
-
-    fn plan_sort(
-        &mut self,
-        input: &LogicalPlan,
-        order: &[datafusion_expr::SortExpr],
-        skip: usize,
-        fetch: Option<usize>,
-    ) -> SqlResult<Stream> {
-        let stream = self.plan_rows(input)?;
-        let items: Vec<String> = order.iter().map(ToString::to_string).collect();
-        let line = format!("Sort[{}{}]", items.join(", "), limit_text(skip, fetch));
-        if self.mode == RuntimeMode::Streaming {
-            let Some(fetch) = fetch else {
-                return Err(SqlError::unsupported(
-                    "ORDER BY without LIMIT in streaming mode: rows can only be sorted once all \
-                     are there (SET 'execution.runtime-mode' = 'batch')",
-                ));
-            };
-            return self.plan_sorted_limit(stream, order, skip, fetch, line);
-        }
-        let keys = self.sort_keys(order, &stream.schema)?;
-        let schema = arrow_schema(&stream.schema);
-        self.add_sort(stream, keys, skip, fetch, schema, line)
-    }
-
-    fn add_sort(
-        &mut self,
-        mut stream: Stream,
-        keys: Vec<SortKey>,
-        skip: usize,
-        fetch: Option<usize>,
-        schema: SchemaRef,
-        line: String,
-    ) -> SqlResult<Stream> {
-        if stream.updating {
-            return Err(SqlError::unsupported(
-                "ORDER BY over an updating input in batch mode",
-            ));
-        }
-        let factory: Factory = Arc::new(move |setup| {
-            Ok(Box::new(Sort::new(
-                keys.clone(),
-                skip,
-                fetch,
-                schema.clone(),
-                setup,
-            )))
-        });
-        let edge = [(&stream, Partitioning::Global)];
-        stream.node = self.add_operator("Sort", factory, &edge, Some(1));
-        stream.parallelism = Some(1);
-        stream.text = nested(line, &[&stream.text]);
-        Ok(stream)
-    }
-
-    fn plan_limit(&mut self, limit: &datafusion_expr::logical_plan::Limit) -> SqlResult<Stream> {
-        let SkipType::Literal(skip) = limit.get_skip_type().map_err(plan_error)? else {
-            return Err(SqlError::unsupported("an OFFSET that is no number"));
-        };
-        let FetchType::Literal(fetch) = limit.get_fetch_type().map_err(plan_error)? else {
-            return Err(SqlError::unsupported("a LIMIT that is no number"));
-        };
-        if let LogicalPlan::Sort(sort) = limit.input.as_ref() {
-            let fetch = fetch.map(|n| sort.fetch.map_or(n, |m| n.min(m.saturating_sub(skip))));
-            return self.plan_sort(&sort.input, &sort.expr, skip, fetch);
-        }
-        let stream = self.plan_rows(&limit.input)?;
-        let line = format!(
-            "Limit[{}]",
-            limit_text(skip, fetch).trim_start_matches(", ")
-        );
-        if stream.updating {
-            let all = fetch.ok_or_else(|| {
-                SqlError::unsupported("OFFSET without LIMIT over an updating input")
-            })?;
-            return self.plan_sorted_limit(stream, &[], skip, all, line);
-        }
-        let mut stream = stream;
-        let factory: Factory = Arc::new(move |setup| {
-            Ok(Box::new(Limit::new(
-                skip as u64,
-                fetch.map(|n| n as u64),
-                setup,
-            )))
-        });
-        let edge = [(&stream, Partitioning::Global)];
-        stream.node = self.add_operator("Limit", factory, &edge, Some(1));
-        stream.parallelism = Some(1);
-        stream.text = nested(line, &[&stream.text]);
-        Ok(stream)
-    }
-
     fn plan_unnest(&mut self, unnest: &datafusion_expr::logical_plan::Unnest) -> SqlResult<Stream> {
         let mut stream = self.plan_rows(&unnest.input)?;
         let [(column, _)] = unnest.list_type_columns.as_slice() else {
@@ -767,76 +384,6 @@ impl<'a> PhysicalPlanner<'a> {
     }
 }
 
-/// Gives a stream's columns other names; a hidden column keeps its own.
-fn rename(mut stream: Stream, schema: &DFSchemaRef) -> SqlResult<Stream> {
-    let hidden = match &stream.pending {
-        Some(pending) if pending.hidden > 0 => {
-            pending.bounds_at - pending.hidden..pending.bounds_at
-        }
-        _ => {
-            stream.schema = schema.clone();
-            return Ok(stream);
-        }
-    };
-    let own = |(q, f): (Option<&_>, &Arc<arrow_schema::Field>)| (q.cloned(), f.clone());
-    let mut fields: Vec<_> = schema.iter().map(own).collect();
-    let kept: Vec<_> = stream.schema.iter().skip(hidden.start).take(hidden.len()).map(own).collect();
-    fields.splice(hidden.start..hidden.start, kept);
-    stream.schema =
-        Arc::new(DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)?);
-    Ok(stream)
-}
-
-/// Where a projection keeps the columns of a window that waits: behind all others.
-struct PassedWindow {
-    bounds_at: usize,
-}
-
-fn pass_window(
-    stream: &Stream,
-    pending: &PendingWindow,
-    expressions: &[Expr],
-) -> Option<PassedWindow> {
-    let is_bound = |e: &Expr| stream.position(e).is_some_and(|at| at >= pending.bounds_at);
-    let reads_bound = |e: &Expr| {
-        e.column_refs().iter().any(|column| {
-            stream
-                .schema
-                .maybe_index_of_column(column)
-                .is_some_and(|at| at >= pending.bounds_at)
-        })
-    };
-    let first = expressions.iter().position(is_bound)?;
-    let tidy = expressions[..first].iter().all(|e| !reads_bound(e))
-        && expressions[first..].iter().all(is_bound);
-    tidy.then_some(PassedWindow { bounds_at: first })
-}
-
-/// A schema with all three window columns behind the input's.
-fn all_bounds(schema: &DFSchema, bounds_at: usize) -> SqlResult<DFSchema> {
-    use arrow_schema::{DataType, Field, TimeUnit};
-    let mut fields: Vec<_> = schema
-        .iter()
-        .take(bounds_at)
-        .map(|(q, f)| (q.cloned(), f.clone()))
-        .collect();
-    let bound = DataType::Timestamp(TimeUnit::Millisecond, None);
-    for name in ["window_start", "window_end", "window_time"] {
-        let known = schema
-            .iter()
-            .skip(bounds_at)
-            .find(|(_, f)| f.name() == name);
-        let field = known.map(|(q, f)| (q.cloned(), f.clone()));
-        fields.push(field.unwrap_or_else(|| {
-            (
-                None,
-                Arc::new(Field::new(format!("_{name}"), bound.clone(), false)),
-            )
-        }));
-    }
-    DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)
-}
-
 fn worth_sharing(plan: &LogicalPlan) -> bool {
     matches!(
         plan,
@@ -846,17 +393,6 @@ fn worth_sharing(plan: &LogicalPlan) -> bool {
             | LogicalPlan::Aggregate(_)
             | LogicalPlan::Extension(_)
     )
-}
-
-fn limit_text(skip: usize, fetch: Option<usize>) -> String {
-    let mut text = String::new();
-    if skip > 0 {
-        text.push_str(&format!(", offset={skip}"));
-    }
-    if let Some(fetch) = fetch {
-        text.push_str(&format!(", fetch={fetch}"));
-    }
-    text
 }
 
 /// The Arrow schema of a plan's schema, shared.

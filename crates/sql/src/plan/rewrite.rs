@@ -12,8 +12,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, TableFactor, Value, VisitMut,
-    VisitorMut,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
+    TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use crate::error::{SqlError, SqlResult};
@@ -64,11 +64,15 @@ impl VisitorMut for Rewrite {
 fn name_columns(select: &mut Select) {
     let tables = table_names(select);
     for (at, item) in select.projection.iter_mut().enumerate() {
-        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        let SelectItem::UnnamedExpr(expr) = item else {
+            continue;
+        };
         let alias = match &*expr {
             Expr::Identifier(_) => continue,
             Expr::CompoundIdentifier(parts) => {
-                let own = parts.first().is_some_and(|first| tables.contains(&first.value));
+                let own = parts
+                    .first()
+                    .is_some_and(|first| tables.contains(&first.value));
                 match parts.last() {
                     Some(field) if parts.len() > 2 || !own => field.clone(),
                     _ => continue,
@@ -76,7 +80,10 @@ fn name_columns(select: &mut Select) {
             }
             _ => Ident::new(format!("EXPR${at}")),
         };
-        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+        *item = SelectItem::ExprWithAlias {
+            expr: expr.clone(),
+            alias,
+        };
     }
 }
 
@@ -87,13 +94,23 @@ fn table_names(select: &Select) -> Vec<String> {
     });
     relations
         .filter_map(|relation| match relation {
-            TableFactor::Table { alias: Some(alias), .. }
-            | TableFactor::Derived { alias: Some(alias), .. }
-            | TableFactor::TableFunction { alias: Some(alias), .. }
-            | TableFactor::UNNEST { alias: Some(alias), .. } => Some(alias.name.value.clone()),
-            TableFactor::Table { name, .. } => {
-                name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone())
+            TableFactor::Table {
+                alias: Some(alias), ..
             }
+            | TableFactor::Derived {
+                alias: Some(alias), ..
+            }
+            | TableFactor::TableFunction {
+                alias: Some(alias), ..
+            }
+            | TableFactor::UNNEST {
+                alias: Some(alias), ..
+            } => Some(alias.name.value.clone()),
+            TableFactor::Table { name, .. } => name
+                .0
+                .last()
+                .and_then(|part| part.as_ident())
+                .map(|ident| ident.value.clone()),
             _ => None,
         })
         .collect()

@@ -2,7 +2,8 @@
 
 use thalweg_core::graph::JobGraph;
 
-use super::{Outcome, Session, text_rows};
+use super::show::text_rows;
+use super::{Outcome, Session};
 use crate::dialect::{ExplainDetail, Statement};
 use crate::error::{SqlError, SqlResult};
 

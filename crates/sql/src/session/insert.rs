@@ -1,7 +1,5 @@
 //! `INSERT INTO`: fits a query's columns to a table's and ends in its connector.
 
-use std::sync::Arc;
-
 use arrow_schema::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
@@ -10,6 +8,7 @@ use thalweg_core::source::Boundedness;
 
 use super::Session;
 use super::job::{InsertJob, add_sink};
+use super::relations::planned_table;
 use crate::dialect::Insert;
 use crate::error::{SqlError, SqlResult};
 use crate::plan::logical::{optimize, plan_error};
@@ -32,7 +31,8 @@ impl Session {
                 .flat_map(|hint| hint.pairs())
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect();
-            let table = self.tables.table(&insert.table, &hints)?;
+            let (name, definition) = self.catalog.table(&insert.table)?;
+            let table = planned_table(&name, &definition.with_options(&hints))?;
             let plan = self.plan(&insert.query)?;
             planned.push((fit(plan, insert, &table)?, table));
         }
@@ -63,7 +63,7 @@ impl Session {
 }
 
 /// Puts the query's columns into the table's order and types.
-fn fit(plan: LogicalPlan, insert: &Insert, table: &Arc<Table>) -> SqlResult<LogicalPlan> {
+fn fit(plan: LogicalPlan, insert: &Insert, table: &Table) -> SqlResult<LogicalPlan> {
     let fields = table.spec.schema.fields();
     let targets: Vec<usize> = if insert.columns.is_empty() {
         (0..fields.len()).collect()

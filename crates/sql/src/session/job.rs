@@ -48,7 +48,7 @@ pub struct InsertJob {
 
 impl Session {
     pub(super) fn plan(&self, query: &Query) -> SqlResult<LogicalPlan> {
-        LogicalPlanner::new(&self.tables, &self.functions).plan(query)
+        LogicalPlanner::new(&self.catalog, &self.functions).plan(query)
     }
 
     pub(super) fn with_physical<T>(

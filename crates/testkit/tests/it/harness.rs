@@ -11,8 +11,10 @@ use thalweg_dataflow::stream::DataStream;
 use thalweg_testkit::{Harness, check, check_job, check_two};
 
 fn message(run: impl FnOnce()) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
-    panic.downcast_ref::<String>().cloned().unwrap_or_default()
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(()) => panic!("the kit found nothing"),
+        Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_default(),
+    }
 }
 
 /// Counts records in a field instead of in state.
@@ -40,7 +42,7 @@ fn state_that_is_not_declared_is_found_by_the_restored_run() {
     assert!(text.contains("expected: 1@0 2@1"), "{text}");
 }
 
-/// Emits the watermark it sees: late in a batch, early on its own.
+/// Emits the number of its instance.
 struct PerInstance(ValueState<i64>);
 
 impl Operator<i64, i64> for PerInstance {
@@ -155,4 +157,46 @@ fn a_job_whose_result_changes_with_its_parallelism_is_found() {
         );
     });
     assert!(text.contains("parallelism 2"), "{text}");
+}
+
+#[test]
+fn what_waits_for_room_in_a_channel_leaves_when_nothing_comes_behind_it() {
+    Harness::one(|stream: DataStream<i64>| stream.rebalance().map(|n| n))
+        .configure(|config| {
+            config.batch_rows = 1;
+            config.channel_batches = 1;
+            config.chaining = false;
+        })
+        .check("1@0 2@1 3@2 4@3 5@4", "1@0 2@1 3@2 4@3 5@4");
+}
+
+#[test]
+fn a_job_whose_channels_hold_one_batch_runs_to_its_end_in_every_order_of_steps() {
+    check_job(
+        |env| {
+            let numbers = env.from_collection(0..30i64).rebalance();
+            numbers.map(|n| n).key_by(|n| n % 7).reduce(|_, n| n)
+        },
+        0..30i64,
+    );
+}
+
+#[test]
+fn an_operator_by_its_factory_is_checked_too() {
+    use std::sync::Arc;
+    use thalweg_core::operator::{BatchOperator, RowsOperator, Setup};
+
+    let factory = |setup: &mut Setup<'_>| -> Result<Box<dyn BatchOperator>> {
+        Ok(Box::new(RowsOperator::<i64, i64, _>::new(Double, setup)))
+    };
+    thalweg_testkit::check_factory::<i64, i64>(Arc::new(factory), "2@0 W@1", "4@0 W@1");
+}
+
+struct Double;
+
+impl Operator<i64, i64> for Double {
+    fn process(&mut self, r: Record<i64>, _: &mut Context, out: &mut Output<i64>) -> Result<()> {
+        out.emit(r.value * 2, r.time);
+        Ok(())
+    }
 }

@@ -42,10 +42,6 @@ pub(super) fn rewrite(select: &mut Select) -> SqlResult<()> {
     items.remove(at);
     items.push(Expr::Identifier(Ident::new("window_start")));
     items.push(Expr::Identifier(Ident::new("window_end")));
-    let keys: Vec<String> = items[..items.len() - 2]
-        .iter()
-        .map(ToString::to_string)
-        .collect();
     select.from = vec![window_table(select, kind, time, measures)?];
     select.selection = None;
     let mut replace = ReplaceAuxiliary { kind, error: None };

@@ -7,15 +7,15 @@ use datafusion_expr::logical_plan::Join;
 use datafusion_expr::{Expr, ExprSchemable};
 use thalweg_core::config::RuntimeMode;
 
-use super::logical::plan_error;
-use super::physical::{Factory, PhysicalPlanner, arrow_schema, is_left_only, nested};
-use super::stream::{ColumnTrait, Stream, WindowRole};
+use super::{Factory, PhysicalPlanner, arrow_schema, is_left_only, nested};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::batch_join::BatchJoin;
 use crate::exec::expr::Expression;
 use crate::exec::hash_join::{JoinKind, JoinSpec, hash_join};
 use crate::exec::regular_join::RegularJoin;
 use crate::exec::window_buffer::{WindowBuffer, WindowInput, WindowWork};
+use crate::plan::logical::plan_error;
+use crate::plan::stream::{ColumnTrait, Stream, WindowRole};
 
 impl PhysicalPlanner<'_> {
     pub(super) fn plan_join(&mut self, join: &Join) -> SqlResult<Stream> {

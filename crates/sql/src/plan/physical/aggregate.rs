@@ -9,9 +9,7 @@ use datafusion_expr::logical_plan::Aggregate;
 use datafusion_expr::{Expr, ExprSchemable};
 use thalweg_core::config::RuntimeMode;
 
-use super::logical::plan_error;
-use super::physical::{Factory, PhysicalPlanner, arrow_schema, nested};
-use super::stream::{ColumnTrait, Stream, WindowBound, WindowRole};
+use super::{Factory, PhysicalPlanner, arrow_schema, nested};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::aggregate::{AggregateCall, AggregateKind};
 use crate::exec::expr::Expression;
@@ -19,6 +17,8 @@ use crate::exec::group_aggregate::{GroupAggregate, GroupAggregateSpec};
 use crate::exec::session_aggregate::SessionAggregate;
 use crate::exec::window_aggregate::{WindowAggregate, WindowAggregateSpec, WindowColumn};
 use crate::exec::window_spec::WindowSpec;
+use crate::plan::logical::plan_error;
+use crate::plan::stream::{ColumnTrait, Stream, WindowBound, WindowRole};
 
 impl PhysicalPlanner<'_> {
     pub(super) fn plan_aggregate(&mut self, aggregate: &Aggregate) -> SqlResult<Stream> {

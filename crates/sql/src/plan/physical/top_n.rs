@@ -8,11 +8,11 @@ use datafusion_expr::logical_plan::{Filter, Window};
 use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use thalweg_core::config::RuntimeMode;
 
-use super::physical::{Factory, PhysicalPlanner, arrow_schema, nested};
-use super::stream::{ColumnTrait, Stream, WindowRole};
+use super::{Factory, PhysicalPlanner, arrow_schema, nested};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::top_n::{TopN, TopNSpec};
 use crate::exec::window_buffer::{WindowBuffer, WindowInput, top_rows};
+use crate::plan::stream::{ColumnTrait, Stream, WindowRole};
 
 /// The condition on a row number, taken apart.
 #[derive(Default)]
@@ -248,7 +248,7 @@ fn row_number_below(plan: &LogicalPlan) -> Option<RankPath<'_>> {
             path.rank = projection
                 .expr
                 .iter()
-                .position(|e| super::stream::position(schema, e) == Some(path.rank))?;
+                .position(|e| crate::plan::stream::position(schema, e) == Some(path.rank))?;
             path.projections
                 .insert(0, (Some(&projection.expr), &projection.schema));
             Some(path)
@@ -287,9 +287,12 @@ fn bound(
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else {
         return None;
     };
-    let (op, number) = match (super::stream::position(schema, left), number(right)) {
+    let (op, number) = match (crate::plan::stream::position(schema, left), number(right)) {
         (Some(at), Some(number)) if at == rank => (*op, number),
-        _ => match (super::stream::position(schema, right), self::number(left)) {
+        _ => match (
+            crate::plan::stream::position(schema, right),
+            self::number(left),
+        ) {
             (Some(at), Some(number)) if at == rank => (op.swap()?, number),
             _ => return None,
         },
