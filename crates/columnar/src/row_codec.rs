@@ -164,6 +164,18 @@ fn decode_column(data_type: &DataType, cursors: &mut [&[u8]]) -> Result<ArrayRef
             decode_each(cursors, |bytes| Ok(builder.append_option(bytes)))?;
             Ok(Arc::new(builder.finish()))
         }
+        DataType::Struct(_) | DataType::List(_) | DataType::Map(_, _) => {
+            decode_compound(data_type, cursors)
+        }
+        other => downcast_primitive!(
+            other => (primitive),
+            _ => Err(unsupported(other))
+        ),
+    }
+}
+
+fn decode_compound(data_type: &DataType, cursors: &mut [&[u8]]) -> Result<ArrayRef> {
+    match data_type {
         DataType::Struct(fields) => {
             let validity = take_validity(cursors)?;
             let mut children = Vec::new();
@@ -188,10 +200,7 @@ fn decode_column(data_type: &DataType, cursors: &mut [&[u8]]) -> Result<ArrayRef
             let map = MapArray::try_new(field.clone(), offsets, entries, nulls, *sorted);
             Ok(Arc::new(map.map_err(arrow_error)?))
         }
-        other => downcast_primitive!(
-            other => (primitive),
-            _ => Err(unsupported(other))
-        ),
+        other => Err(unsupported(other)),
     }
 }
 

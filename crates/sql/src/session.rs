@@ -14,8 +14,8 @@ use thalweg_columnar::connector::TableConnector;
 
 use self::relations::{check_options, planned_table};
 use self::show::text_rows;
-use crate::catalog::options::SessionOptions;
 use crate::catalog::Catalog;
+use crate::catalog::options::SessionOptions;
 use crate::dialect::{CreateTable, ObjectKind, Statement};
 use crate::error::{SqlError, SqlResult};
 use crate::functions::Functions;
@@ -132,7 +132,11 @@ impl Session {
             }
             Statement::Explain { details, statement } => self.explain(details, statement),
             Statement::Show(show) => self.show(show),
-            Statement::Describe { kind: ObjectKind::Table, name, .. } => self.describe(name),
+            Statement::Describe {
+                kind: ObjectKind::Table,
+                name,
+                ..
+            } => self.describe(name),
             Statement::Unsupported(unsupported) => {
                 Err(SqlError::unsupported(format!("`{}`", unsupported.what)))
             }

@@ -220,49 +220,49 @@ impl RegularJoin {
                 None => return Ok(()),
             }
         }
-        let left = work.port == 0;
-        let join = self.spec.kind;
-        if join.left_only() {
-            if left {
-                if matching.is_empty() == (join == JoinKind::Anti) {
-                    emission.push(Some(row as u32), None, kind);
-                }
-            } else {
+        if self.spec.kind.left_only() {
+            if work.port == 1 {
                 self.test_left_rows(matching, added, ctx, emission);
+            } else if matching.is_empty() == (self.spec.kind == JoinKind::Anti) {
+                emission.push(Some(row as u32), None, kind);
             }
-            return Ok(());
-        }
-        let own_pads = if left {
-            join.pads_left()
         } else {
-            join.pads_right()
-        };
-        let other_pads = if left {
-            join.pads_right()
-        } else {
-            join.pads_left()
-        };
-        if matching.is_empty() && own_pads {
-            emission.push(Some(row as u32), None, kind);
+            self.pair_row(work.port, row as u32, matching, kind, ctx, emission);
         }
-        let other = ctx.states_mut().get_mut(&self.sides[1 - work.port]);
+        Ok(())
+    }
+
+    /// Emits the pairs of a row, and what they mean for padded rows of both sides.
+    fn pair_row(
+        &self,
+        port: usize,
+        row: u32,
+        matching: &[RowId],
+        kind: RowKind,
+        ctx: &mut Context,
+        emission: &mut Emission,
+    ) {
+        let pads = [self.spec.kind.pads_left(), self.spec.kind.pads_right()];
+        if matching.is_empty() && pads[port] {
+            emission.push(Some(row), None, kind);
+        }
+        let other = ctx.states_mut().get_mut(&self.sides[1 - port]);
         for id in matching {
             let count = &mut other.matches[id.0 as usize];
-            if added {
+            if kind.is_addition() {
                 *count += 1;
-                if *count == 1 && other_pads {
+                if *count == 1 && pads[1 - port] {
                     emission.push(None, Some(*id), RowKind::Delete);
                 }
-                emission.push(Some(row as u32), Some(*id), kind);
+                emission.push(Some(row), Some(*id), kind);
             } else {
                 *count = count.saturating_sub(1);
-                emission.push(Some(row as u32), Some(*id), kind);
-                if *count == 0 && other_pads {
+                emission.push(Some(row), Some(*id), kind);
+                if *count == 0 && pads[1 - port] {
                     emission.push(None, Some(*id), RowKind::Insert);
                 }
             }
         }
-        Ok(())
     }
 
     /// A right row of a semi or anti join: left rows appear or vanish at their first or last match.

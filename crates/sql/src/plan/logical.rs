@@ -7,9 +7,7 @@ use datafusion_common::config::ConfigOptions;
 use datafusion_common::{
     Column, DataFusionError, Result as PlanResult, TableReference, not_impl_err, plan_err,
 };
-use datafusion_expr::planner::{
-    ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
-};
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::{
     AggregateUDF, Expr, Extension, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF,
     TableSource, WindowUDF,

@@ -25,9 +25,10 @@ impl Relations for Catalog {
                 let table = table.with_options(hints);
                 Relation::Table(Arc::new(planned_table(&resolved.identifier, &table)?))
             }
-            CatalogObject::View(view) => {
-                Relation::View { query: view.query.clone(), columns: view.columns.clone() }
-            }
+            CatalogObject::View(view) => Relation::View {
+                query: view.query.clone(),
+                columns: view.columns.clone(),
+            },
         })
     }
 }
@@ -85,10 +86,13 @@ pub fn planned_table(name: &ObjectIdentifier, definition: &TableDefinition) -> S
 pub fn check_options(table: &Table, connector: &dyn TableConnector) -> SqlResult<()> {
     let known = |key: &str| {
         COMMON_OPTIONS.contains(&key)
-            || connector.options().iter().any(|option| match option.key.strip_suffix('*') {
-                Some(prefix) => key.starts_with(prefix),
-                None => option.key == key,
-            })
+            || connector
+                .options()
+                .iter()
+                .any(|option| match option.key.strip_suffix('*') {
+                    Some(prefix) => key.starts_with(prefix),
+                    None => option.key == key,
+                })
     };
     match table.spec.options.keys().find(|key| !known(key)) {
         Some(key) => Err(SqlError::unknown(format!(

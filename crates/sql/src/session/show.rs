@@ -24,12 +24,14 @@ impl Session {
             ShowKind::Functions { user: false } => ("function name", self.function_names()),
             ShowKind::Catalogs => ("catalog name", self.catalog.catalogs()),
             ShowKind::Databases => ("database name", self.catalog.databases(None)),
-            ShowKind::CurrentCatalog => {
-                ("current catalog name", vec![self.catalog.current_catalog().to_owned()])
-            }
-            ShowKind::CurrentDatabase => {
-                ("current database name", vec![self.catalog.current_database().to_owned()])
-            }
+            ShowKind::CurrentCatalog => (
+                "current catalog name",
+                vec![self.catalog.current_catalog().to_owned()],
+            ),
+            ShowKind::CurrentDatabase => (
+                "current database name",
+                vec![self.catalog.current_database().to_owned()],
+            ),
             other => return Err(SqlError::unsupported(format!("`SHOW` of {other:?}"))),
         };
         let accepted = |name: &&String| show.filter.as_ref().is_none_or(|f| f.accepts(name));
@@ -55,9 +57,8 @@ impl Session {
                 for column in &table.columns {
                     let declared = column.data_type.clone();
                     let null = declared.as_ref().is_none_or(|t| t.nullable);
-                    let shown = declared.map_or_else(String::new, |t| {
-                        t.with_nullable(true).to_string()
-                    });
+                    let shown =
+                        declared.map_or_else(String::new, |t| t.with_nullable(true).to_string());
                     let key = if table.primary_key.contains(&column.name) {
                         format!("PRI({})", table.primary_key.join(", "))
                     } else {

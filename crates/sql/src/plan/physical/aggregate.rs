@@ -79,33 +79,11 @@ impl PhysicalPlanner<'_> {
             Some(pending) => (pending.time, window),
             None => attached_window(&input, window)?,
         };
-        let mut key_exprs = Vec::new();
-        let mut layout = Vec::new();
-        let mut traits = Vec::new();
-        for expr in &aggregate.group_expr {
-            let bound = input
-                .position(expr)
-                .and_then(|at| input.traits[at].window.clone());
-            match bound {
-                Some(WindowBound { role, window }) => {
-                    layout.push(match role {
-                        WindowRole::Start => WindowColumn::Start,
-                        WindowRole::End => WindowColumn::End,
-                        WindowRole::Time => WindowColumn::Time,
-                    });
-                    let rowtime = role == WindowRole::Time;
-                    traits.push(ColumnTrait {
-                        rowtime,
-                        window: Some(WindowBound { role, window }),
-                    });
-                }
-                None => {
-                    layout.push(WindowColumn::Key(key_exprs.len()));
-                    key_exprs.push(expr.clone());
-                    traits.push(ColumnTrait::default());
-                }
-            }
-        }
+        let Layout {
+            keys: key_exprs,
+            columns: mut layout,
+            mut traits,
+        } = layout(&input, &aggregate.group_expr);
         let (input, keys) = if attached.is_some() {
             self.real_columns(input, &key_exprs, attached.as_ref().map(|p| p.bounds_at))?
         } else {
@@ -280,6 +258,47 @@ fn columns(input: &Stream, positions: &[usize]) -> Vec<Expression> {
         .iter()
         .map(|at| -> Expression { Arc::new(Column::new(input.schema.field(*at).name(), *at)) })
         .collect()
+}
+
+/// Where the columns of a window aggregate come from.
+struct Layout {
+    keys: Vec<Expr>,
+    columns: Vec<WindowColumn>,
+    traits: Vec<ColumnTrait>,
+}
+
+/// Tells the bounds of the window from the other group columns.
+fn layout(input: &Stream, groups: &[Expr]) -> Layout {
+    let mut layout = Layout {
+        keys: Vec::new(),
+        columns: Vec::new(),
+        traits: Vec::new(),
+    };
+    for expr in groups {
+        match input
+            .position(expr)
+            .and_then(|at| input.traits[at].window.clone())
+        {
+            Some(bound) => {
+                layout.columns.push(match bound.role {
+                    WindowRole::Start => WindowColumn::Start,
+                    WindowRole::End => WindowColumn::End,
+                    WindowRole::Time => WindowColumn::Time,
+                });
+                let rowtime = bound.role == WindowRole::Time;
+                layout.traits.push(ColumnTrait {
+                    rowtime,
+                    window: Some(bound),
+                });
+            }
+            None => {
+                layout.columns.push(WindowColumn::Key(layout.keys.len()));
+                layout.keys.push(expr.clone());
+                layout.traits.push(ColumnTrait::default());
+            }
+        }
+    }
+    layout
 }
 
 /// The windows an aggregate groups by: it must name start and end.
