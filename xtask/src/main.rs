@@ -39,7 +39,7 @@ fn run() -> Result<bool> {
     match command.as_str() {
         "tidy" => tidy::command(&root),
         "test" => commands::test::run(&root),
-        "examples" => commands::examples::run(&root, &rest),
+        "examples" => commands::examples::run(&root, commands::examples::Profile::Release, &rest),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(true)

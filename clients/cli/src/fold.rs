@@ -1,8 +1,7 @@
 //! Folds a changelog into the rows that are left at its end.
 
-use std::collections::HashMap;
-
 use thalweg::columnar::{ColumnBatch, RowCodec};
+use thalweg::core::collections::HashMap;
 use thalweg::core::error::Result;
 
 /// Rows with their counts, in order of arrival of the rows that are left.

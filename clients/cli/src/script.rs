@@ -249,7 +249,9 @@ impl Runner {
 fn closed_pipe(printed: &thalweg::Result<()>) -> bool {
     use std::error::Error;
     let Err(error) = printed else { return false };
-    let cause = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    let cause = error
+        .source()
+        .and_then(|source| source.downcast_ref::<std::io::Error>());
     cause.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 

@@ -22,7 +22,11 @@ const OPTIONS: &[ConnectorOption] = &[
     option("hostname", "The server.", ""),
     option("port", "Its port.", ""),
     option("format", "csv, json or raw.", ""),
-    option("byte-delimiter", "The byte that ends a record, as a number.", "10"),
+    option(
+        "byte-delimiter",
+        "The byte that ends a record, as a number.",
+        "10",
+    ),
     option("csv.*", "Options of the csv format.", ""),
     option("json.*", "Options of the json format.", ""),
     option("raw.*", "Options of the raw format.", ""),

@@ -95,7 +95,7 @@ impl GroupKeys {
                 intern_integers(column.as_primitive::<Int64Type>(), table, keys, groups);
                 return Ok(());
             }
-            self.to_bytes()?;
+            self.change_form()?;
         }
         let Form::Bytes {
             table,
@@ -174,7 +174,8 @@ impl GroupKeys {
         }
     }
 
-    fn to_bytes(&mut self) -> Result<()> {
+    /// From integers to bytes.
+    fn change_form(&mut self) -> Result<()> {
         let mut bytes = GroupKeys {
             codec: self.codec.clone(),
             form: Form::bytes(),

@@ -143,25 +143,33 @@ fn decode_column(data_type: &DataType, cursors: &mut [&[u8]]) -> Result<ArrayRef
         DataType::Utf8 => {
             let mut builder = StringBuilder::new();
             decode_each(cursors, |bytes| {
-                Ok(builder.append_option(bytes.map(text).transpose()?))
+                builder.append_option(bytes.map(text).transpose()?);
+                Ok(())
             })?;
             Ok(Arc::new(builder.finish()))
         }
         DataType::Utf8View => {
             let mut builder = StringViewBuilder::new();
             decode_each(cursors, |bytes| {
-                Ok(builder.append_option(bytes.map(text).transpose()?))
+                builder.append_option(bytes.map(text).transpose()?);
+                Ok(())
             })?;
             Ok(Arc::new(builder.finish()))
         }
         DataType::Binary => {
             let mut builder = BinaryBuilder::new();
-            decode_each(cursors, |bytes| Ok(builder.append_option(bytes)))?;
+            decode_each(cursors, |bytes| {
+                builder.append_option(bytes);
+                Ok(())
+            })?;
             Ok(Arc::new(builder.finish()))
         }
         DataType::BinaryView => {
             let mut builder = BinaryViewBuilder::new();
-            decode_each(cursors, |bytes| Ok(builder.append_option(bytes)))?;
+            decode_each(cursors, |bytes| {
+                builder.append_option(bytes);
+                Ok(())
+            })?;
             Ok(Arc::new(builder.finish()))
         }
         DataType::Struct(_) | DataType::List(_) | DataType::Map(_, _) => {

@@ -13,8 +13,17 @@ const REQUIREMENTS: &str = "examples/checks/requirements.txt";
 const CHECKS: &str = "examples/checks";
 const RUNNER: &str = "examples/checks/run.py";
 
+/// Which binary is tested.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// The one that `cargo test` has mostly built already.
+    Dev,
+    /// The one that users run.
+    Release,
+}
+
 /// Builds the binary unless `THALWEG` names one, then runs the checks with `arguments`.
-pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<bool> {
+pub(crate) fn run(root: &Path, profile: Profile, arguments: &[String]) -> Result<bool> {
     let target = target_directory(root);
     let python = python_environment(root, &target)?;
     let python = python.display().to_string();
@@ -34,11 +43,19 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<bool> {
     let binary = match env::var_os("THALWEG") {
         Some(path) => PathBuf::from(path),
         None => {
-            let build = ["build", "--release", "--quiet", "--package", "thalweg-cli"];
-            if !shell::succeeds(root, "cargo", &build)? {
+            // The whole workspace, as in the tests: one package alone would select other features
+            // of its dependencies and build those again.
+            let (flags, folder): (&[&str], _) = match profile {
+                Profile::Dev => (&["build", "--quiet", "--workspace"], "debug"),
+                Profile::Release => (
+                    &["build", "--quiet", "--release", "--package", "thalweg-cli"],
+                    "release",
+                ),
+            };
+            if !shell::succeeds(root, "cargo", flags)? {
                 return Ok(false);
             }
-            target.join("release").join("thalweg")
+            target.join(folder).join("thalweg")
         }
     };
     let mut all = vec![

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::examples;
+use super::examples::{self, Profile};
 use crate::shell::{self, Steps};
 use crate::tidy;
 
@@ -37,7 +37,7 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
         results = lines.into_iter().filter(|line| is_result(line)).collect();
         Ok(passed)
     });
-    steps.run("examples", || examples::run(root, &[]));
+    steps.run("examples", || examples::run(root, Profile::Dev, &[]));
     let passed = steps.summary();
     println!("\n== cargo test");
     for line in &results {

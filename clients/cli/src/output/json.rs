@@ -123,7 +123,7 @@ fn write_text(text: &str, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"\"")?;
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
-        out.write_all(rest[..at].as_bytes())?;
+        out.write_all(&rest.as_bytes()[..at])?;
         let byte = rest.as_bytes()[at];
         match byte {
             b'"' => out.write_all(b"\\\"")?,

@@ -254,7 +254,7 @@ impl LineReader {
             split.line += newlines as u64;
             let all = consumed == bytes.len();
             open.consumed += consumed;
-            if self.decoder.rows() > 0 && !(all && !last) {
+            if self.decoder.rows() > 0 && (last || !all) {
                 break !(all && last);
             }
             if last && all {

@@ -63,7 +63,7 @@ impl SocketSource {
             format,
             schema: table.schema.clone(),
             projection: scan.projection.clone(),
-            batch_rows: scan.batch_rows,
+            batch_rows: scan.batch_rows.max(1),
         };
         source
             .decoder()
@@ -103,6 +103,7 @@ impl SourceFactory for SocketSource {
             waker: setup.waker.clone(),
             connection: None,
             decoder,
+            batch_rows: self.batch_rows,
             bytes: Vec::new(),
             ended: false,
             skipped: 0,
@@ -131,6 +132,7 @@ struct SocketReader {
     waker: Waker,
     connection: Option<Connection>,
     decoder: Box<dyn Decoder>,
+    batch_rows: usize,
     /// Received and not yet decoded.
     bytes: Vec<u8>,
     /// Whether the server has closed the connection.
@@ -146,17 +148,7 @@ impl SourceReader for SocketReader {
     }
 
     fn poll(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Poll> {
-        let mut found = self.decode(out.rows_max());
-        let mut chunks = 0;
-        while matches!(found, Ok(true))
-            && self.decoder.rows() < out.rows_max()
-            && chunks < CHUNKS_PER_POLL_MAX
-        {
-            found = self
-                .receive()
-                .and_then(|more| Ok(more && self.decode(out.rows_max())?));
-            chunks += 1;
-        }
+        let more = self.fill();
         // Rows before a malformed one, or before the connection broke, are still good.
         let some = self.decoder.rows() > 0;
         if some {
@@ -166,11 +158,11 @@ impl SourceReader for SocketReader {
         let skipped = self.decoder.skipped();
         ctx.metrics().rows_skipped.add(skipped - self.skipped);
         self.skipped = skipped;
-        let more = found?;
-        Ok(if self.ended && self.bytes.is_empty() {
-            Poll::End
-        } else if some || more {
+        let more = more?;
+        Ok(if more {
             Poll::Ready
+        } else if self.ended {
+            Poll::End
         } else {
             Poll::Idle { until: None }
         })
@@ -178,6 +170,28 @@ impl SourceReader for SocketReader {
 }
 
 impl SocketReader {
+    /// Decodes what has come, up to a batch. Whether there may be more right away.
+    fn fill(&mut self) -> Result<bool> {
+        for _ in 0..CHUNKS_PER_POLL_MAX { eprintln!("bytes {} rows {} ended {}", self.bytes.len(), self.decoder.rows(), self.ended);
+            let decoded = self.decoder.decode(&self.bytes, self.ended);
+            self.bytes.drain(..decoded.map_err(format_error)?);
+            if self.decoder.rows() >= self.batch_rows {
+                return Ok(true);
+            }
+            if self.bytes.len() > RECORD_BYTES_MAX {
+                return Err(Error::user(format!(
+                    "socket `{}`: a record is longer than {RECORD_BYTES_MAX} bytes",
+                    self.server
+                )));
+            }
+            // Not before: a batch may be less than a chunk, and what has come must not pile up.
+            if !self.receive()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Takes what the thread has read. False if that is nothing.
     fn receive(&mut self) -> Result<bool> {
         let received = match &mut self.connection {
@@ -193,11 +207,9 @@ impl SocketReader {
             Some(Received::End) => self.ended = true,
             Some(Received::Connected(_)) => {}
             Some(Received::Failed(error)) => {
-                return Err(
-                    Error::new(ErrorKind::Retryable, "the connection failed")
-                        .with_source(error)
-                        .context(format!("socket `{}`", self.server)),
-                );
+                return Err(Error::new(ErrorKind::Retryable, "the connection failed")
+                    .with_source(error)
+                    .context(format!("socket `{}`", self.server)));
             }
         }
         Ok(true)
@@ -215,25 +227,5 @@ impl SocketReader {
                 *byte = b' ';
             }
         }
-    }
-
-    /// Decodes what there is, up to `rows_max` rows. Whether there may be room for more bytes.
-    fn decode(&mut self, rows_max: usize) -> Result<bool> {
-        let consumed = self
-            .decoder
-            .decode(&self.bytes, self.ended)
-            .map_err(format_error)?;
-        self.bytes.drain(..consumed);
-        if self.ended && consumed == 0 && self.decoder.rows() < rows_max {
-            // What is left is no record, not even an unended one.
-            self.bytes.clear();
-        }
-        if self.bytes.len() > RECORD_BYTES_MAX {
-            return Err(Error::user(format!(
-                "socket `{}`: a record is longer than {RECORD_BYTES_MAX} bytes",
-                self.server
-            )));
-        }
-        Ok(true)
     }
 }
