@@ -172,7 +172,7 @@ impl SourceReader for SocketReader {
 impl SocketReader {
     /// Decodes what has come, up to a batch. Whether there may be more right away.
     fn fill(&mut self) -> Result<bool> {
-        for _ in 0..CHUNKS_PER_POLL_MAX { eprintln!("bytes {} rows {} ended {}", self.bytes.len(), self.decoder.rows(), self.ended);
+        for _ in 0..CHUNKS_PER_POLL_MAX {
             let decoded = self.decoder.decode(&self.bytes, self.ended);
             self.bytes.drain(..decoded.map_err(format_error)?);
             if self.decoder.rows() >= self.batch_rows {

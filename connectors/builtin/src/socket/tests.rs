@@ -15,7 +15,7 @@ use thalweg_core::source::{Boundedness, Poll};
 use super::Socket;
 use crate::testing::{Instance, error, instance, lines, source, table};
 
-const LIMIT: Duration = Duration::from_secs(3);
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn fields() -> Vec<FieldRef> {
     let field = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
@@ -39,18 +39,22 @@ impl Client {
         let source = source(&Socket, &table(fields, &all)).unwrap();
         assert_eq!(source.boundedness(), Boundedness::Unbounded);
         let (sender, woken) = sync_channel(1);
-        let waker = Waker::new(move || drop(sender.try_send(())));
+        let waker = Waker::new(move || {
+            let _ = sender.try_send(());
+        });
         let instance = Instance::new(source.as_ref(), (0, 1), 4096, None, waker);
         Client { instance, woken }
     }
 
     /// Polls until the end or until `rows` have come, and sleeps only when told to.
     fn run(&mut self, rows: usize) -> Result<Vec<RecordBatch>> {
-        let mut batches: Vec<RecordBatch> = Vec::new();
-        while batches.iter().map(RecordBatch::num_rows).sum::<usize>() < rows {
+        let (mut batches, mut count) = (Vec::new(), 0);
+        loop {
             let (poll, some) = self.instance.poll(0)?;
+            count += some.iter().map(RecordBatch::num_rows).sum::<usize>();
             batches.extend(some);
             match poll {
+                _ if count >= rows => break,
                 Poll::Ready => {}
                 Poll::Idle { .. } => self.woken.recv_timeout(LIMIT).unwrap(),
                 Poll::End => break,

@@ -9,6 +9,7 @@ use sqlparser::ast::Query;
 use thalweg_columnar::ColumnBatch;
 use thalweg_core::config::{ExecutionConfig, RuntimeMode};
 use thalweg_core::graph::{JobGraph, NodeKind, Partitioning, StreamEdge, StreamNode};
+use thalweg_core::sink::SinkFactory;
 use thalweg_core::source::Boundedness;
 use thalweg_dataflow::translate::translate;
 
@@ -74,20 +75,38 @@ impl Session {
     }
 
     pub(super) fn query_job(&self, query: &Query) -> SqlResult<QueryJob> {
-        let plan = self.plan(query)?;
         let (sender, rows) = sync_channel(RESULT_BATCHES_MAX);
-        let (stream, graph, config, _) = self.with_physical(|planner, _| {
-            let stream = planner.plan_rows(&plan)?;
-            let sink = NodeKind::Sink(Arc::new(CollectSink::new(sender)));
-            add_sink(planner, &stream, "Collect", sink, Some(1));
-            Ok(stream)
-        })?;
+        let sink = Arc::new(CollectSink::new(sender));
+        let (stream, graph, config, _) = self.query_into_sink(query, sink, Some(1))?;
         Ok(QueryJob {
             graph,
             config,
             schema: Arc::new(stream.schema.as_arrow().clone()),
             updating: stream.updating,
             rows,
+        })
+    }
+
+    /// A query whose rows go to a sink of the caller's: for embedding and for measuring.
+    ///
+    /// # Errors
+    /// What is wrong with the query.
+    pub fn query_into(&self, query: &Query, sink: Arc<dyn SinkFactory>) -> SqlResult<InsertJob> {
+        let (_, graph, config, boundedness) = self.query_into_sink(query, sink, None)?;
+        Ok(InsertJob { graph, config, bounded: boundedness == Boundedness::Bounded })
+    }
+
+    fn query_into_sink(
+        &self,
+        query: &Query,
+        sink: Arc<dyn SinkFactory>,
+        parallelism: Option<u32>,
+    ) -> SqlResult<(Stream, JobGraph, ExecutionConfig, Boundedness)> {
+        let plan = self.plan(query)?;
+        self.with_physical(|planner, _| {
+            let stream = planner.plan_rows(&plan)?;
+            add_sink(planner, &stream, "Collect", NodeKind::Sink(sink), parallelism);
+            Ok(stream)
         })
     }
 
