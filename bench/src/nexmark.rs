@@ -57,7 +57,11 @@ fn options() -> Result<Options> {
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().context(format!("`{argument}` needs a value"));
+        let mut value = || {
+            arguments
+                .next()
+                .context(format!("`{argument}` needs a value"))
+        };
         match argument.as_str() {
             "--events" => options.events = value()?.parse()?,
             "--parallelism" => options.parallelism = value()?.parse()?,
@@ -77,7 +81,10 @@ fn queries(options: &Options) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir("examples/nexmark").context("run this from the repository's root")? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if let Some(query) = name.strip_suffix(".sql").filter(|name| name.starts_with('q')) {
+        if let Some(query) = name
+            .strip_suffix(".sql")
+            .filter(|name| name.starts_with('q'))
+        {
             names.push(query.to_owned());
         }
     }
@@ -97,9 +104,13 @@ fn run(query: &str, options: &Options) -> Result<(f64, f64)> {
     ddl = ddl.replace(given, &wanted).replace("'1000'", "'100000'");
     let select = fs::read_to_string(directory.join(format!("{query}.sql")))?;
     let mut session = thalweg::session();
-    session.options_mut().set("parallelism.default", &options.parallelism.to_string())?;
+    session
+        .options_mut()
+        .set("parallelism.default", &options.parallelism.to_string())?;
     if options.checkpoints {
-        session.options_mut().set("execution.checkpointing.interval", "1 s")?;
+        session
+            .options_mut()
+            .set("execution.checkpointing.interval", "1 s")?;
     }
     for statement in parse_script(&ddl)? {
         session.execute(&statement.node)?;
@@ -113,7 +124,9 @@ fn run(query: &str, options: &Options) -> Result<(f64, f64)> {
         let running = MiniCluster.start(&job.graph, &job.config)?;
         running.join()?;
         let started = started.lock().ok().and_then(|mut started| started.take());
-        let Some((wall, cpu)) = started else { bail!("`{query}` gave no rows") };
+        let Some((wall, cpu)) = started else {
+            bail!("`{query}` gave no rows")
+        };
         return Ok((wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu));
     }
     bail!("`{query}` holds no query")
@@ -165,7 +178,12 @@ impl SinkWriter for DiscardWriter {
 /// CPU seconds of this process so far.
 fn cpu_seconds() -> Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
     let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
     // The kernel counts in hundredths of a second on every Linux there is.
     Ok(ticks / 100.0)

@@ -25,8 +25,7 @@ pub use thalweg_runtime as runtime;
 pub use thalweg_sql as sql;
 
 /// The connectors that come with the engine.
-pub fn connectors()
--> Vec<std::sync::Arc<dyn thalweg_columnar::connector::TableConnector>> {
+pub fn connectors() -> Vec<std::sync::Arc<dyn thalweg_columnar::connector::TableConnector>> {
     thalweg_connector_builtin::connectors()
 }
 

@@ -73,7 +73,10 @@ fn main() -> Result<()> {
 
 /// The log of January, in the order in which the flights left.
 fn departures() -> Result<Vec<Departure>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/flights/flights-2013-01.csv.gz");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/data/flights/flights-2013-01.csv.gz"
+    );
     let lines = BufReader::new(GzDecoder::new(std::fs::File::open(path)?)).lines();
     let mut flights = Vec::new();
     for line in lines.skip(1) {
@@ -97,6 +100,10 @@ fn departures() -> Result<Vec<Departure>> {
 
 /// Days from 1970-01-01 of a date of the Gregorian calendar.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month <= 2 { (year - 1, month + 12) } else { (year, month) };
+    let (year, month) = if month <= 2 {
+        (year - 1, month + 12)
+    } else {
+        (year, month)
+    };
     365 * year + year / 4 - year / 100 + year / 400 + (153 * (month - 3) + 2) / 5 + day - 719_469
 }

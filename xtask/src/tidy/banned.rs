@@ -18,6 +18,8 @@ const SHELLS: &[&str] = &[
     "crates/runtime/src/driver/",
     "crates/runtime/src/mini_cluster.rs",
     "crates/cluster/",
+    // A connector whose client library blocks reads on a thread of its own.
+    "connectors/",
     "clients/",
     "deploy/",
     "examples/",

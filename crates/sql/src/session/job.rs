@@ -93,7 +93,11 @@ impl Session {
     /// What is wrong with the query.
     pub fn query_into(&self, query: &Query, sink: Arc<dyn SinkFactory>) -> SqlResult<InsertJob> {
         let (_, graph, config, boundedness) = self.query_into_sink(query, sink, None)?;
-        Ok(InsertJob { graph, config, bounded: boundedness == Boundedness::Bounded })
+        Ok(InsertJob {
+            graph,
+            config,
+            bounded: boundedness == Boundedness::Bounded,
+        })
     }
 
     fn query_into_sink(
@@ -105,7 +109,13 @@ impl Session {
         let plan = self.plan(query)?;
         self.with_physical(|planner, _| {
             let stream = planner.plan_rows(&plan)?;
-            add_sink(planner, &stream, "Collect", NodeKind::Sink(sink), parallelism);
+            add_sink(
+                planner,
+                &stream,
+                "Collect",
+                NodeKind::Sink(sink),
+                parallelism,
+            );
             Ok(stream)
         })
     }

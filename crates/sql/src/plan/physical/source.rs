@@ -6,6 +6,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::{Expr, TableScan};
 use thalweg_columnar::connector::ScanRequest;
+use thalweg_core::config::RuntimeMode;
 use thalweg_core::graph::{NodeKind, Partitioning, StreamNode};
 
 use super::{Factory, PhysicalPlanner, arrow_schema, nested};
@@ -110,6 +111,11 @@ impl PhysicalPlanner<'_> {
         let column = input
             .position(&watermark.column)
             .ok_or_else(|| SqlError::internal("the time attribute is no column"))?;
+        input.traits[column].rowtime = true;
+        if self.mode == RuntimeMode::Batch {
+            // The only watermark of a batch is the one at its end: nothing is late.
+            return Ok(input);
+        }
         let expression = self.compile(&watermark.expression, &input.schema)?;
         let idle = self.idle_timeout;
         let factory: Factory =
@@ -118,7 +124,6 @@ impl PhysicalPlanner<'_> {
         let node = self.add_operator("Watermark", factory, &edge, input.parallelism);
         self.graph.nodes[node.0].generates_watermarks = true;
         input.node = node;
-        input.traits[column].rowtime = true;
         let line = format!(
             "Watermark[{} AS {}]",
             watermark.column, watermark.expression
