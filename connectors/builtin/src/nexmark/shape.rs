@@ -164,7 +164,7 @@ pub fn columns(table: &TableSpec, entity: Option<Entity>) -> Result<Vec<Column>>
 fn of_all_events(field: &FieldRef) -> Result<Column> {
     let entity = match field.name().as_str() {
         "event_type" => {
-            expect(field, field.name(), &DataType::Int32)?;
+            check_type(field, field.name(), &DataType::Int32)?;
             return Ok(Column::EventType);
         }
         "person" => Entity::Person,
@@ -203,11 +203,11 @@ fn find(entity: Entity, field: &FieldRef, path: &str) -> Result<Field> {
             names.join(", ")
         )));
     };
-    expect(field, path, &found.data_type())?;
+    check_type(field, path, &found.data_type())?;
     Ok(*found)
 }
 
-fn expect(field: &FieldRef, path: &str, expected: &DataType) -> Result<()> {
+fn check_type(field: &FieldRef, path: &str, expected: &DataType) -> Result<()> {
     if field.data_type() == expected {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! A logical plan to stream operators.
 
 mod aggregate;
+mod calc;
 mod join;
 mod order;
 mod source;
@@ -22,7 +23,7 @@ use thalweg_core::error::Result as CoreResult;
 use thalweg_core::graph::{NodeId, NodeKind, Partitioning, StreamEdge, StreamGraph, StreamNode};
 use thalweg_core::operator::{BatchOperator, Setup};
 
-use self::window::{pass_window, rename};
+use self::window::rename;
 use super::logical::plan_error;
 use super::nodes::{WatermarkNode, WindowNode};
 use super::stream::{ColumnTrait, Stream};
@@ -232,89 +233,6 @@ impl<'a> PhysicalPlanner<'a> {
         Ok((stream, positions))
     }
 
-    // ---- stateless ---------------------------------------------------------------------------
-
-    fn plan_filter(&mut self, input: &LogicalPlan, predicate: &Expr) -> SqlResult<Stream> {
-        let mut stream = self.plan(input)?;
-        if let Some(pending) = &stream.pending
-            && predicate.column_refs().iter().any(|column| {
-                stream
-                    .schema
-                    .maybe_index_of_column(column)
-                    .is_some_and(|c| c >= pending.bounds_at)
-            })
-        {
-            stream = self.assign(stream)?;
-        }
-        let condition = self.compile(predicate, &stream.schema)?;
-        let pending_columns = stream.pending.as_ref().map(|pending| pending.bounds_at);
-        let schema = arrow_schema_of(&stream.schema, pending_columns);
-        let calc = Calc {
-            condition: Some(condition),
-            projection: None,
-            schema,
-        };
-        let line = format!("Calc[where={predicate}]");
-        Ok(self.add_calc(stream, calc, line))
-    }
-
-    fn add_calc(&mut self, mut stream: Stream, calc: Calc, line: String) -> Stream {
-        let factory: Factory = Arc::new(move |_| Ok(Box::new(calc.clone())));
-        let edge = [(&stream, Partitioning::Unspecified)];
-        stream.node = self.add_operator("Calc", factory, &edge, stream.parallelism);
-        stream.text = nested(line, &[&stream.text]);
-        stream
-    }
-
-    fn plan_projection(
-        &mut self,
-        input: &LogicalPlan,
-        expressions: &[Expr],
-        schema: &DFSchemaRef,
-    ) -> SqlResult<Stream> {
-        let stream = self.plan(input)?;
-        if let Some(pending) = &stream.pending {
-            if let Some(passed) = pass_window(&stream, pending, expressions) {
-                return self.project_pending(stream, expressions, schema, passed);
-            }
-            let stream = self.assign(stream)?;
-            return self.project(stream, expressions, schema);
-        }
-        self.project(stream, expressions, schema)
-    }
-
-    /// Computes columns.
-    pub(super) fn project(
-        &mut self,
-        stream: Stream,
-        expressions: &[Expr],
-        schema: &DFSchemaRef,
-    ) -> SqlResult<Stream> {
-        let compiled: SqlResult<Vec<Expression>> = expressions
-            .iter()
-            .map(|e| self.compile(e, &stream.schema))
-            .collect();
-        let traits: Vec<ColumnTrait> = expressions
-            .iter()
-            .map(|e| {
-                stream
-                    .position(e)
-                    .map_or(ColumnTrait::default(), |c| stream.traits[c].clone())
-            })
-            .collect();
-        let list: Vec<String> = expressions.iter().map(ToString::to_string).collect();
-        let calc = Calc {
-            condition: None,
-            projection: Some(compiled?),
-            schema: arrow_schema(schema),
-        };
-        let mut projected =
-            self.add_calc(stream, calc, format!("Calc[select={}]", list.join(", ")));
-        projected.schema = schema.clone();
-        projected.traits = traits;
-        Ok(projected)
-    }
-
     fn plan_union(
         &mut self,
         inputs: &[Arc<LogicalPlan>],
@@ -335,6 +253,7 @@ impl<'a> PhysicalPlanner<'a> {
         }
         // One operator that passes everything, so that the union has a node of its own.
         let calc = Calc {
+            leaves: None,
             condition: None,
             projection: None,
             schema: arrow_schema(schema),

@@ -23,6 +23,12 @@ struct RankFilter {
 }
 
 impl PhysicalPlanner<'_> {
+    /// Whether a filter is one over a row number.
+    pub(super) fn is_top_n(filter: &Filter) -> bool {
+        row_number_below(&filter.input)
+            .is_some_and(|path| rank_filter(&filter.predicate, &path).to.is_some())
+    }
+
     /// Plans a filter over a row number, or returns nothing if it is no such filter.
     pub(super) fn plan_top_n(&mut self, filter: &Filter) -> SqlResult<Option<Stream>> {
         let Some(path) = row_number_below(&filter.input) else {
