@@ -152,6 +152,7 @@ impl SourceFactory for FileSource {
             decoder: self.decoder()?,
             open: None,
             skipped: 0,
+            failed: None,
         }))
     }
 
@@ -177,6 +178,8 @@ struct LineReader {
     decoder: Box<dyn Decoder>,
     open: Option<OpenFile>,
     skipped: u64,
+    // Why reading ended, told only after the rows before it have gone out.
+    failed: Option<Error>,
 }
 
 impl LineReader {
@@ -355,6 +358,9 @@ impl SourceReader for LineReader {
     }
 
     fn poll(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Poll> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let Some(mut split) = self.splits.get(ctx.states()).first().cloned() else {
             return Ok(Poll::End);
         };
@@ -367,7 +373,13 @@ impl SourceReader for LineReader {
         let skipped = self.decoder.skipped();
         ctx.metrics().rows_skipped.add(skipped - self.skipped);
         self.skipped = skipped;
-        let more = more?;
+        let more = match more {
+            Ok(more) => more,
+            Err(error) => {
+                self.failed = Some(error);
+                return Ok(Poll::Ready);
+            }
+        };
         let splits = self.splits.get_mut(ctx.states_mut());
         if more {
             splits[0] = split;

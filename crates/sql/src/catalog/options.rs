@@ -117,9 +117,9 @@ pub fn definitions() -> impl Iterator<Item = &'static OptionDefinition> {
 /// use std::time::Duration;
 /// use thalweg_sql::catalog::options::SessionOptions;
 /// let mut options = SessionOptions::default();
-/// options.set("table.exec.state.ttl", "1 h").unwrap();
-/// assert_eq!(options.duration("table.exec.state.ttl"), Some(Duration::from_secs(3600)));
-/// assert!(options.set("table.exec.state.tll", "1 h").is_err());
+/// options.set("table.exec.source.idle-timeout", "1 h").unwrap();
+/// assert_eq!(options.duration("table.exec.source.idle-timeout"), Some(Duration::from_secs(3600)));
+/// assert!(options.set("table.exec.source.idle-timout", "1 h").is_err());
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionOptions {

@@ -16,6 +16,7 @@ use sqlparser::ast::{
     TableFactor, Value, VisitMut, VisitorMut,
 };
 
+use crate::dialect::select_hints;
 use crate::error::{SqlError, SqlResult};
 
 /// Rewrites a query.
@@ -46,6 +47,17 @@ impl VisitorMut for Rewrite {
     type Break = SqlError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        match select_hints(select).map(|hints| hints.into_iter().next()) {
+            Ok(None) => {}
+            Ok(Some(hint)) => {
+                // A hint that is not followed must not be dropped without a word.
+                return ControlFlow::Break(SqlError::unsupported(format!(
+                    "the hint `{}`",
+                    hint.name
+                )));
+            }
+            Err(error) => return ControlFlow::Break(error),
+        }
         name_columns(select);
         match unnest::rewrite(select).and_then(|()| group_window::rewrite(select)) {
             Ok(()) => ControlFlow::Continue(()),

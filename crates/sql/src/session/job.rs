@@ -122,6 +122,16 @@ impl Session {
 
     /// The execution settings that the session's options stand for.
     fn execution_config(&self) -> SqlResult<ExecutionConfig> {
+        let zone = self
+            .options
+            .text("table.local-time-zone")
+            .unwrap_or("default");
+        if !["default", "UTC", "Etc/UTC", "Z"].contains(&zone) {
+            return Err(
+                SqlError::unsupported(format!("the session time zone `{zone}`"))
+                    .with_hint("only `UTC` works"),
+            );
+        }
         let mut config = ExecutionConfig::default();
         if let Some(parallelism) = self.options.integer("parallelism.default") {
             config.parallelism = u32::try_from(parallelism)

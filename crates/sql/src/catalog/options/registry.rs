@@ -18,7 +18,7 @@ option_table! {
         "Whether the job is cancelled when an attached client ends.";
     "execution.target":
         OneOf(&["local", "remote", "embedded", "yarn-session", "kubernetes-session"]),
-        Some("local"), Implemented,
+        Some("local"), DefaultOnly,
         "Where jobs run: in this process or on the cluster at `rest.address`.";
     "execution.batch-shuffle-mode":
         OneOf(&["ALL_EXCHANGES_BLOCKING", "ALL_EXCHANGES_PIPELINED", "ALL_EXCHANGES_HYBRID_FULL",
@@ -49,7 +49,7 @@ option_table! {
         "How long a checkpoint tries to align first.";
     "execution.checkpointing.incremental": Boolean, Some("false"), Harmless,
         "Whether a checkpoint stores only what changed.";
-    "execution.checkpointing.dir": Text, None, Implemented,
+    "execution.checkpointing.dir": Text, None, DefaultOnly,
         "Where checkpoints are stored.";
     "execution.checkpointing.savepoint-dir": Text, None, Implemented,
         "Where savepoints are stored.";
@@ -71,7 +71,7 @@ option_table! {
         "Older name of `execution.checkpointing.num-retained`.";
     "state.savepoints.dir": Text, None, Implemented,
         "Older name of `execution.checkpointing.savepoint-dir`.";
-    "execution.state-recovery.path": Text, None, Implemented,
+    "execution.state-recovery.path": Text, None, DefaultOnly,
         "The savepoint or checkpoint the next job starts from.";
     "execution.state-recovery.ignore-unclaimed-state": Boolean, Some("false"), Implemented,
         "Whether state that no operator claims is dropped.";
@@ -80,7 +80,7 @@ option_table! {
         "Who owns the savepoint after the job starts.";
     "execution.state-recovery.from-local": Boolean, Some("false"), Harmless,
         "Whether state is restored from the task's machine.";
-    "execution.savepoint.path": Text, None, Implemented,
+    "execution.savepoint.path": Text, None, DefaultOnly,
         "Older name of `execution.state-recovery.path`.";
     "execution.savepoint.ignore-unclaimed-state": Boolean, Some("false"), Implemented,
         "Older name of `execution.state-recovery.ignore-unclaimed-state`.";
@@ -155,9 +155,9 @@ option_table! {
         "Time before the first restart.";
     "restart-strategy.exponential-delay.max-backoff": Duration, Some("1 min"), Implemented,
         "The longest time before a restart.";
-    "state.backend.type": OneOf(&["hashmap", "rocksdb", "forst"]), Some("hashmap"), Harmless,
+    "state.backend.type": OneOf(&["hashmap", "rocksdb", "forst"]), Some("hashmap"), DefaultOnly,
         "Where keyed state lives.";
-    "state.backend": OneOf(&["hashmap", "rocksdb", "forst"]), Some("hashmap"), Harmless,
+    "state.backend": OneOf(&["hashmap", "rocksdb", "forst"]), Some("hashmap"), DefaultOnly,
         "Older name of `state.backend.type`.";
     "state.backend.incremental": Boolean, Some("false"), Harmless,
         "Older name of `execution.checkpointing.incremental`.";

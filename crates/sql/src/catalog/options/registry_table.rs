@@ -35,9 +35,9 @@ option_table! {
         "Where user artifacts are stored.";
     "table.generated-code.max-length": Integer, Some("4000"), Harmless,
         "Longest generated method.";
-    "table.exec.state.ttl": Duration, Some("0 ms"), Implemented,
+    "table.exec.state.ttl": Duration, Some("0 ms"), DefaultOnly,
         "How long state lives without being used; 0 is for ever.";
-    "table.exec.mini-batch.enabled": Boolean, Some("false"), Implemented,
+    "table.exec.mini-batch.enabled": Boolean, Some("false"), Harmless,
         "Whether aggregations collect rows before they emit.";
     "table.exec.mini-batch.allow-latency": Duration, Some("0 ms"), Implemented,
         "How long a mini-batch may collect.";
@@ -49,16 +49,16 @@ option_table! {
         "After which time without rows a source no longer holds the watermark back; 0 is never.";
     "table.exec.source.cdc-events-duplicate": Boolean, Some("false"), DefaultOnly,
         "Whether a changelog source may repeat changes.";
-    "table.exec.sink.not-null-enforcer": OneOf(&["ERROR", "DROP"]), Some("ERROR"), Implemented,
+    "table.exec.sink.not-null-enforcer": OneOf(&["ERROR", "DROP"]), Some("ERROR"), DefaultOnly,
         "What happens to a NULL written to a NOT NULL column.";
     "table.exec.sink.type-length-enforcer":
-        OneOf(&["IGNORE", "TRIM_PAD", "ERROR"]), Some("IGNORE"), Implemented,
+        OneOf(&["IGNORE", "TRIM_PAD", "ERROR"]), Some("IGNORE"), DefaultOnly,
         "What happens to a text that does not fit its column.";
     "table.exec.sink.nested-constraint-enforcer":
         OneOf(&["IGNORE", "ERROR"]), Some("IGNORE"), DefaultOnly,
         "Whether constraints of nested fields are checked.";
     "table.exec.sink.upsert-materialize":
-        OneOf(&["NONE", "AUTO", "FORCE"]), Some("AUTO"), Implemented,
+        OneOf(&["NONE", "AUTO", "FORCE"]), Some("AUTO"), DefaultOnly,
         "Whether changes are put in order before an upsert sink.";
     "table.exec.sink.keyed-shuffle": OneOf(&["NONE", "AUTO", "FORCE"]), Some("AUTO"), Harmless,
         "Whether rows go to a sink by their key.";

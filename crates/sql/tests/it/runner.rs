@@ -1,0 +1,402 @@
+//! Runs a query in every way and compares the rows that are left.
+//!
+//! | Run         | What differs                                                                  |
+//! |-------------|-------------------------------------------------------------------------------|
+//! | streaming   | 1 and 2 instances, small batches, orders of steps drawn from seeds            |
+//! | batch       | 1 and 2 instances                                                             |
+//! | threads     | streaming with 2 instances on real threads                                    |
+//! | interrupted | stopped behind a checkpoint and finished from it, 1 → 2 and 2 → 1 instances    |
+//!
+//! Every changelog must be whole: each `+U` directly behind a `-U`, and nothing taken back that was
+//! not there.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use thalweg_columnar::{ColumnBatch, RowKind};
+use thalweg_core::host::ManualClock;
+use thalweg_core::id::OperatorUid;
+use thalweg_core::operator::SubtaskInfo;
+use thalweg_core::state::StateSnapshot;
+use thalweg_runtime::MiniCluster;
+use thalweg_runtime::checkpoint::{BarrierListener, MemoryListener};
+use thalweg_runtime::mini_cluster::Interruption;
+use thalweg_sql::dialect::Script;
+use thalweg_sql::session::{Outcome, QueryJob, Session};
+
+use crate::memory::Memory;
+use crate::slt::{self, Entry, Kind};
+use crate::values;
+
+const SEEDS: u64 = 3;
+const CHECKPOINTS_AFTER: [u64; 9] = [1, 2, 3, 4, 5, 6, 7, 8, 11];
+const CHECKPOINT: u64 = 1;
+
+/// A change of a result.
+pub type Change = (RowKind, String);
+
+/// A session with the test's tables.
+pub fn session() -> Session {
+    let mut connectors = thalweg_connector_builtin::connectors();
+    connectors.push(Arc::new(Memory));
+    Session::new(connectors)
+}
+
+/// Runs all files of a feature.
+///
+/// # Panics
+/// With every entry that differs.
+#[track_caller]
+pub fn check(feature: &str) {
+    let mut failures = Vec::new();
+    for entries in slt::files(feature) {
+        let mut session = session();
+        for entry in &entries {
+            if let Err(failure) = check_entry(&mut session, entry) {
+                failures.push(format!("{}\n{}\n{failure}", entry.place, entry.sql));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "\n{}\n", failures.join("\n\n"));
+}
+
+fn check_entry(session: &mut Session, entry: &Entry) -> Result<(), String> {
+    match entry.kind {
+        Kind::Statement => execute(session, &entry.sql).map(drop),
+        Kind::Error => match execute(session, &entry.sql) {
+            Ok(_) => Err("it did not fail".to_owned()),
+            Err(error) => {
+                let expected = entry.expected.join("\n");
+                let same = error.trim_end() == expected.trim_end();
+                same.then_some(()).ok_or(error)
+            }
+        },
+        Kind::Query {
+            streaming,
+            batch,
+            parallel,
+            interrupted,
+            sorted,
+        } => {
+            let mut query = Query {
+                session,
+                sql: &entry.sql,
+                expected: &entry.expected,
+                sorted,
+            };
+            if streaming {
+                query.streaming(parallel)?;
+            }
+            if streaming && interrupted {
+                query.interrupted()?;
+            }
+            if batch {
+                query.batch()?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Executes the one statement of a text.
+pub fn execute(session: &mut Session, sql: &str) -> Result<Outcome, String> {
+    let statement = Script::new(sql).next().unwrap();
+    let result = statement.and_then(|statement| {
+        let start = statement.start;
+        session
+            .execute(&statement.node)
+            .map_err(|error| match error.position {
+                None => error.at(start, 1),
+                Some(_) => error,
+            })
+    });
+    result.map_err(|error| error.render(None, sql))
+}
+
+/// A query that is ready to run, in small batches.
+pub fn job(
+    session: &mut Session,
+    sql: &str,
+    mode: &str,
+    parallelism: u32,
+) -> Result<QueryJob, String> {
+    let options = session.options_mut();
+    let parallelism = parallelism.to_string();
+    for (key, value) in [
+        ("execution.runtime-mode", mode),
+        ("parallelism.default", &parallelism),
+    ] {
+        options.set(key, value).map_err(|error| error.to_string())?;
+    }
+    match execute(session, sql)? {
+        Outcome::Query(mut job) => {
+            job.config.batch_rows = 2;
+            job.config.channel_batches = 1;
+            Ok(*job)
+        }
+        _ => Err("it is no query".to_owned()),
+    }
+}
+
+/// The result of a job that runs on this thread in an order drawn from `seed`.
+pub fn stepped(job: QueryJob, seed: u64) -> Result<Vec<Change>, String> {
+    let collected = Collected::new(job.rows);
+    let listener = Arc::new(MemoryListener::default());
+    let drain = || {
+        collected.drain();
+        false
+    };
+    let plan = Interruption {
+        seed,
+        clock: Arc::new(ManualClock::default()),
+        listener,
+        restore: None,
+        checkpoint_after: None,
+        abandon_when: Some(&drain),
+    };
+    MiniCluster
+        .run_interrupted(&job.graph, &job.config, &plan)
+        .map_err(|error| error.to_string())?;
+    Ok(collected.all())
+}
+
+/// What a job has sent so far, and where the barrier passed.
+struct Collected {
+    rows: Mutex<Receiver<ColumnBatch>>,
+    changes: Mutex<Vec<Change>>,
+    before_barrier: Mutex<Option<usize>>,
+    snapshots: MemoryListener,
+}
+
+impl Collected {
+    fn new(rows: Receiver<ColumnBatch>) -> Arc<Self> {
+        Arc::new(Collected {
+            rows: Mutex::new(rows),
+            changes: Mutex::default(),
+            before_barrier: Mutex::default(),
+            snapshots: MemoryListener::default(),
+        })
+    }
+
+    fn drain(&self) -> usize {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Ok(batch) = rows.try_recv() {
+            changes.extend(changes_of(&batch));
+        }
+        changes.len()
+    }
+
+    fn all(&self) -> Vec<Change> {
+        self.drain();
+        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl BarrierListener for Collected {
+    fn on_operator(
+        &self,
+        checkpoint: u64,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        snapshot: &mut dyn FnMut() -> StateSnapshot,
+    ) {
+        if info.operator.contains("Collect") {
+            let mut before = self
+                .before_barrier
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *before = Some(self.drain());
+        }
+        self.snapshots.on_operator(checkpoint, uid, info, snapshot);
+    }
+
+    fn on_subtask(&self, checkpoint: u64) {
+        self.snapshots.on_subtask(checkpoint);
+    }
+}
+
+fn changes_of(batch: &ColumnBatch) -> Vec<Change> {
+    let lines = values::lines(batch.records());
+    let kinds = (0..batch.num_rows()).map(|row| batch.kind(row));
+    kinds.zip(lines).collect()
+}
+
+struct Query<'a> {
+    session: &'a mut Session,
+    sql: &'a str,
+    expected: &'a [String],
+    sorted: bool,
+}
+
+impl Query<'_> {
+    fn streaming(&mut self, parallel: bool) -> Result<(), String> {
+        for parallelism in 1..=if parallel { 2 } else { 1 } {
+            for seed in 0..SEEDS {
+                let job = job(self.session, self.sql, "streaming", parallelism)?;
+                let run = format!("streaming, parallelism {parallelism}, seed {seed}");
+                self.compare(&run, stepped(job, seed))?;
+            }
+        }
+        if !parallel {
+            return Ok(());
+        }
+        let mut job = job(self.session, self.sql, "streaming", 2)?;
+        // Whole tables at once: the source pauses between batches.
+        job.config.batch_rows = 1024;
+        self.compare("threads", threads(job))
+    }
+
+    fn batch(&mut self) -> Result<(), String> {
+        for parallelism in [1, 2] {
+            let job = job(self.session, self.sql, "batch", parallelism)?;
+            let run = format!("batch, parallelism {parallelism}");
+            self.compare(&run, stepped(job, 0))?;
+        }
+        Ok(())
+    }
+
+    fn interrupted(&mut self) -> Result<(), String> {
+        let mut stopped = 0;
+        for (before, after) in [(1, 2), (2, 1)] {
+            for rounds in CHECKPOINTS_AFTER {
+                let run = format!("interrupted after {rounds} rounds, {before} → {after}");
+                let result = self.interrupted_after(rounds, before, after);
+                stopped += usize::from(result.as_ref().is_ok_and(|(_, stopped)| *stopped));
+                self.compare(&run, result.map(|(changes, _)| changes))?;
+            }
+        }
+        (stopped > 0)
+            .then_some(())
+            .ok_or("it was never stopped midway".to_owned())
+    }
+
+    fn interrupted_after(
+        &mut self,
+        rounds: u64,
+        before: u32,
+        after: u32,
+    ) -> Result<(Vec<Change>, bool), String> {
+        let first = job(self.session, self.sql, "streaming", before)?;
+        let subtasks: usize = first
+            .graph
+            .vertices
+            .iter()
+            .map(|v| v.parallelism as usize)
+            .sum();
+        let collected = Collected::new(first.rows);
+        let clock = Arc::new(ManualClock::default());
+        let complete = || {
+            collected.drain();
+            collected.snapshots.passed(CHECKPOINT) == subtasks
+        };
+        let plan = Interruption {
+            seed: rounds,
+            clock: clock.clone(),
+            listener: collected.clone(),
+            restore: None,
+            checkpoint_after: Some(rounds),
+            abandon_when: Some(&complete),
+        };
+        let ended = MiniCluster
+            .run_interrupted(&first.graph, &first.config, &plan)
+            .map_err(|error| error.to_string())?;
+        let mut changes = collected.all();
+        if ended {
+            // The barrier came too late.
+            return Ok((changes, false));
+        }
+        let place = collected
+            .before_barrier
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        changes.truncate(place.ok_or("the barrier did not reach the sink")?);
+        let snapshot = collected.snapshots.take(CHECKPOINT).ok_or("no snapshot")?;
+
+        let second = job(self.session, self.sql, "streaming", after)?;
+        let collected = Collected::new(second.rows);
+        let drain = || {
+            collected.drain();
+            false
+        };
+        let plan = Interruption {
+            seed: rounds,
+            clock,
+            listener: collected.clone(),
+            restore: Some(&snapshot),
+            checkpoint_after: None,
+            abandon_when: Some(&drain),
+        };
+        MiniCluster
+            .run_interrupted(&second.graph, &second.config, &plan)
+            .map_err(|error| error.to_string())?;
+        changes.extend(collected.all());
+        Ok((changes, true))
+    }
+
+    fn compare(&self, run: &str, changes: Result<Vec<Change>, String>) -> Result<(), String> {
+        let changes = changes.map_err(|error| format!("run `{run}` failed: {error}"))?;
+        let whole = |error| format!("run `{run}`: {error}\n{}", text(&changes));
+        let mut actual = fold(&changes).map_err(whole)?;
+        let mut expected = self.expected.to_vec();
+        if self.sorted {
+            actual = changes.iter().map(|(_, line)| line.clone()).collect();
+        } else {
+            expected.sort_unstable();
+        }
+        if actual == expected {
+            return Ok(());
+        }
+        let (expected, actual) = (expected.join("\n"), actual.join("\n"));
+        Err(format!(
+            "run `{run}` differs\nexpected:\n{expected}\nactual:\n{actual}"
+        ))
+    }
+}
+
+fn threads(job: QueryJob) -> Result<Vec<Change>, String> {
+    let started = MiniCluster.start(&job.graph, &job.config);
+    let running = started.map_err(|error| error.to_string())?;
+    let changes = job
+        .rows
+        .iter()
+        .flat_map(|batch| changes_of(&batch))
+        .collect();
+    running.join().map_err(|error| error.to_string())?;
+    Ok(changes)
+}
+
+/// A changelog as lines, for messages.
+pub fn text(changes: &[Change]) -> String {
+    let lines = changes
+        .iter()
+        .map(|(kind, line)| format!("{} {line}", kind.symbol()));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The rows that a changelog leaves, sorted.
+///
+/// # Errors
+/// What is not whole.
+pub fn fold(changes: &[Change]) -> Result<Vec<String>, String> {
+    let mut rows: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut previous = None;
+    for (kind, line) in changes {
+        let after_retraction = previous == Some(RowKind::UpdateBefore);
+        if (*kind == RowKind::UpdateAfter) != after_retraction {
+            return Err(format!("-U and +U do not follow each other at `{line}`"));
+        }
+        previous = Some(*kind);
+        let count = rows.entry(line).or_insert(0);
+        *count += if kind.is_addition() { 1 } else { -1 };
+        if *count < 0 {
+            return Err(format!("`{line}` is taken back, but was not there"));
+        }
+    }
+    let left = rows.into_iter().flat_map(|(line, count)| {
+        std::iter::repeat_n(line.to_owned(), usize::try_from(count).unwrap_or(0))
+    });
+    Ok(left.collect())
+}
