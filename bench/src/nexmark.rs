@@ -115,21 +115,21 @@ fn run(query: &str, options: &Options) -> Result<(f64, f64)> {
     for statement in parse_script(&ddl)? {
         session.execute(&statement.node)?;
     }
-    for statement in parse_script(&select)? {
-        let Statement::Query(tree) = &statement.node else {
-            bail!("`{query}` is more than a query");
-        };
-        let started = Arc::new(Mutex::new(None));
-        let job = session.query_into(tree, Arc::new(Discard(started.clone())))?;
-        let running = MiniCluster.start(&job.graph, &job.config)?;
-        running.join()?;
-        let started = started.lock().ok().and_then(|mut started| started.take());
-        let Some((wall, cpu)) = started else {
-            bail!("`{query}` gave no rows")
-        };
-        return Ok((wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu));
-    }
-    bail!("`{query}` holds no query")
+    let statements = parse_script(&select)?;
+    let [statement] = statements.as_slice() else {
+        bail!("`{query}` is not one statement")
+    };
+    let Statement::Query(tree) = &statement.node else {
+        bail!("`{query}` is no query")
+    };
+    let started: Started = Arc::default();
+    let job = session.query_into(tree, Arc::new(Discard(started.clone())))?;
+    MiniCluster.start(&job.graph, &job.config)?.join()?;
+    let started = started.lock().ok().and_then(|mut started| started.take());
+    let Some((wall, cpu)) = started else {
+        bail!("`{query}` gave no rows")
+    };
+    Ok((wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu))
 }
 
 /// When the first barrier, watermark or batch came: the preloading is over by then.
