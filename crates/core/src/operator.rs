@@ -33,6 +33,7 @@ mod keyed_adapter;
 mod output;
 mod outputs;
 mod typed;
+mod watermark_output;
 
 pub use adapter::{RowsOperator, TwoInputRowsOperator};
 pub use batch::{BatchOperator, OperatorFactory, Progress, Setup, SubtaskInfo};
@@ -41,3 +42,4 @@ pub use keyed_adapter::{KeySelector, KeyedRowsOperator, KeyedTwoInputRowsOperato
 pub use output::{Output, OutputTag};
 pub use outputs::{OutputElement, Outputs};
 pub use typed::{AggregateFunction, Operator, TwoInputOperator};
+pub use watermark_output::WatermarkOutput;

@@ -10,16 +10,15 @@
 //! | Source   | Flink `assignTimestampsAndWatermarks`                                    |
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use thalweg_core::config::RuntimeMode;
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::Data;
 use thalweg_core::error::Result;
-use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
+use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup, WatermarkOutput};
 use thalweg_core::rows::Rows;
 use thalweg_core::time::{EventTime, ProcessingTime};
-use thalweg_core::watermark::{Watermark, WatermarkStatus};
+use thalweg_core::watermark::Watermark;
 
 use crate::stream::DataStream;
 use crate::watermark_strategy::{WatermarkGenerator, WatermarkStrategy};
@@ -53,10 +52,8 @@ impl<T: Data> DataStream<T> {
         let factory = move |_: &mut Setup<'_>| -> Result<Box<dyn BatchOperator>> {
             Ok(Box::new(Watermarks {
                 generator: (strategy.generators)(),
+                watermarks: WatermarkOutput::new(strategy.idle_after),
                 strategy: strategy.clone(),
-                last: Watermark::MIN,
-                idle_timer: None,
-                idle: false,
             }))
         };
         self.apply_batches("Timestamps/Watermarks", Arc::new(factory), true)
@@ -66,27 +63,7 @@ impl<T: Data> DataStream<T> {
 struct Watermarks<T> {
     strategy: WatermarkStrategy<T>,
     generator: Box<dyn WatermarkGenerator<T>>,
-    last: Watermark,
-    idle_timer: Option<ProcessingTime>,
-    idle: bool,
-}
-
-impl<T: Data> Watermarks<T> {
-    fn advance(&mut self, watermark: Option<Watermark>, out: &mut Outputs) {
-        if let Some(watermark) = watermark.filter(|watermark| *watermark > self.last) {
-            self.last = watermark;
-            out.emit_watermark(watermark);
-        }
-    }
-
-    fn wake(&mut self, ctx: &mut Context, out: &mut Outputs) {
-        if let Some(at) = self.idle_timer.take() {
-            ctx.delete_processing_timer(at);
-        }
-        if std::mem::take(&mut self.idle) {
-            out.emit_status(WatermarkStatus::Active);
-        }
-    }
+    watermarks: WatermarkOutput,
 }
 
 impl<T: Data> BatchOperator for Watermarks<T> {
@@ -98,7 +75,7 @@ impl<T: Data> BatchOperator for Watermarks<T> {
         out: &mut Outputs,
     ) -> Result<Progress> {
         let mut rows = *downcast::<Rows<T>>(batch)?;
-        self.wake(ctx, out);
+        self.watermarks.wake(ctx, out);
         if let Some(assigner) = &self.strategy.assigner {
             assigner(&rows.values, &mut rows.times);
         }
@@ -128,23 +105,16 @@ impl<T: Data> BatchOperator for Watermarks<T> {
                 hashes: Vec::new(),
             };
             done = end;
-            self.advance(Some(watermark), out);
+            self.watermarks.advance(Some(watermark), out);
         }
         out.emit(Box::new(rows));
         let watermark = self.generator.on_periodic_emit();
-        self.advance(watermark, out);
+        self.watermarks.advance(watermark, out);
         Ok(Progress::Done)
     }
 
     fn flush(&mut self, ctx: &mut Context, _: &mut Outputs) -> Result<Progress> {
-        if let Some(timeout) = self.strategy.idle_after
-            && !self.idle
-            && self.idle_timer.is_none()
-        {
-            let at = ctx.now() + timeout.max(Duration::from_millis(1));
-            ctx.register_processing_timer(at);
-            self.idle_timer = Some(at);
-        }
+        self.watermarks.run_dry(ctx);
         Ok(Progress::Done)
     }
 
@@ -154,11 +124,7 @@ impl<T: Data> BatchOperator for Watermarks<T> {
         _: &mut Context,
         out: &mut Outputs,
     ) -> Result<Progress> {
-        if self.idle_timer == Some(time) {
-            self.idle_timer = None;
-            self.idle = true;
-            out.emit_status(WatermarkStatus::Idle);
-        }
+        self.watermarks.on_processing_timer(time, out);
         Ok(Progress::Done)
     }
 }

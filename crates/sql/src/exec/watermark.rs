@@ -22,19 +22,16 @@ use arrow_schema::{DataType, TimeUnit};
 use thalweg_columnar::ColumnBatch;
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::error::{Error, Result};
-use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress};
+use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, WatermarkOutput};
 use thalweg_core::time::ProcessingTime;
-use thalweg_core::watermark::{Watermark, WatermarkStatus};
+use thalweg_core::watermark::Watermark;
 
 use super::expr::{Expression, evaluate};
 
 /// The operator behind a `WATERMARK` clause.
 pub struct WatermarkAssigner {
     expression: Expression,
-    idle_after: Option<Duration>,
-    last: Watermark,
-    idle_timer: Option<ProcessingTime>,
-    idle: bool,
+    watermarks: WatermarkOutput,
 }
 
 impl WatermarkAssigner {
@@ -42,10 +39,7 @@ impl WatermarkAssigner {
     pub fn new(expression: Expression, idle_after: Option<Duration>) -> Self {
         WatermarkAssigner {
             expression,
-            idle_after,
-            last: Watermark::MIN,
-            idle_timer: None,
-            idle: false,
+            watermarks: WatermarkOutput::new(idle_after),
         }
     }
 }
@@ -84,31 +78,16 @@ impl BatchOperator for WatermarkAssigner {
         out: &mut Outputs,
     ) -> Result<Progress> {
         let batch = downcast::<ColumnBatch>(batch)?;
-        if let Some(at) = self.idle_timer.take() {
-            ctx.delete_processing_timer(at);
-        }
-        if std::mem::take(&mut self.idle) {
-            out.emit_status(WatermarkStatus::Active);
-        }
+        self.watermarks.wake(ctx, out);
         let times = evaluate(&self.expression, batch.records())?;
         let highest = highest_millis(&times)?;
         out.emit(batch);
-        if let Some(watermark) = highest.map(Watermark).filter(|w| *w > self.last) {
-            self.last = watermark;
-            out.emit_watermark(watermark);
-        }
+        self.watermarks.advance(highest.map(Watermark), out);
         Ok(Progress::Done)
     }
 
     fn flush(&mut self, ctx: &mut Context, _: &mut Outputs) -> Result<Progress> {
-        if let Some(timeout) = self.idle_after
-            && !self.idle
-            && self.idle_timer.is_none()
-        {
-            let at = ctx.now() + timeout.max(Duration::from_millis(1));
-            ctx.register_processing_timer(at);
-            self.idle_timer = Some(at);
-        }
+        self.watermarks.run_dry(ctx);
         Ok(Progress::Done)
     }
 
@@ -118,11 +97,7 @@ impl BatchOperator for WatermarkAssigner {
         _: &mut Context,
         out: &mut Outputs,
     ) -> Result<Progress> {
-        if self.idle_timer == Some(time) {
-            self.idle_timer = None;
-            self.idle = true;
-            out.emit_status(WatermarkStatus::Idle);
-        }
+        self.watermarks.on_processing_timer(time, out);
         Ok(Progress::Done)
     }
 }
