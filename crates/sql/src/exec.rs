@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod batch_join;
 pub mod calc;
+pub mod choose;
 pub mod collect;
 pub mod expr;
 pub mod group_aggregate;

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{DFSchema, DFSchemaRef, ScalarValue};
+use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::{Expr, LogicalPlan};
 use thalweg_core::graph::Partitioning;
 
@@ -17,6 +17,7 @@ use super::{Factory, PhysicalPlanner, arrow_schema, arrow_schema_of, nested, pro
 use crate::error::SqlResult;
 use crate::exec::calc::{Calc, Leaves};
 use crate::exec::expr::Expression;
+use crate::plan::leaf::leaf;
 use crate::plan::logical::plan_error;
 use crate::plan::stream::{ColumnTrait, Stream};
 
@@ -155,7 +156,7 @@ impl Collected {
     /// The expression over the leaves, which are named `_l0`, `_l1`, ….
     fn replace(&mut self, expression: &Expr, schema: &DFSchema) -> SqlResult<Expr> {
         let replaced = expression.clone().transform_down(|e| {
-            if !is_leaf(&e, schema) {
+            if leaf(&e, schema).is_none() {
                 return Ok(Transformed::no(e));
             }
             let at = self
@@ -179,29 +180,5 @@ impl Collected {
         leaves
             .map(|(at, leaf)| leaf.clone().alias(format!("_l{at}")))
             .collect()
-    }
-}
-
-/// A column, or a field of a leaf.
-fn is_leaf(expression: &Expr, schema: &DFSchema) -> bool {
-    match expression {
-        Expr::Column(column) => schema.maybe_index_of_column(column).is_some(),
-        Expr::ScalarFunction(call) if call.func.name() == "get_field" => {
-            let (row, names) = match call.args.split_first() {
-                Some(parts) => parts,
-                None => return false,
-            };
-            let text = |e: &Expr| {
-                matches!(
-                    e,
-                    Expr::Literal(
-                        ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)),
-                        _
-                    )
-                )
-            };
-            is_leaf(row, schema) && names.iter().all(text)
-        }
-        _ => false,
     }
 }
