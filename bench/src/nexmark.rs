@@ -20,6 +20,10 @@ use thalweg::core::watermark::Watermark;
 use thalweg::runtime::MiniCluster;
 use thalweg::sql::dialect::{Statement, parse_script};
 
+// As the command line has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Options {
     events: u64,
     parallelism: u32,

@@ -7,6 +7,7 @@
 
 mod batch;
 pub mod connector;
+mod encoded_rows;
 mod group_keys;
 mod hashing;
 mod row_codec;
@@ -14,6 +15,7 @@ mod row_kind;
 mod row_store;
 
 pub use batch::ColumnBatch;
+pub use encoded_rows::EncodedRows;
 pub use group_keys::GroupKeys;
 pub use hashing::{ColumnHasher, hash_columns};
 pub use row_codec::RowCodec;
