@@ -1,11 +1,13 @@
 //! Arrow batches as a container of the engine, and what stateful column operators keep.
 //!
-//! - [`ColumnBatch`]: a `RecordBatch` and the kind of each row (`+I -U +U -D`).
+//! - [`ColumnBatch`]: columns, filtered when they are read, and the kind of each row
+//!   (`+I -U +U -D`).
 //! - [`RowCodec`]: rows as canonical bytes: stable hashes, snapshot entries, general keys.
 //! - [`GroupKeys`]: key columns to dense group numbers, a batch at a time.
 //! - [`RowStore`]: rows kept in columns and found by number.
 
 mod batch;
+mod column;
 pub mod connector;
 mod encoded_rows;
 mod group_keys;
@@ -15,6 +17,7 @@ mod row_kind;
 mod row_store;
 
 pub use batch::ColumnBatch;
+pub use column::{BatchColumn, Selection};
 pub use encoded_rows::EncodedRows;
 pub use group_keys::GroupKeys;
 pub use hashing::{ColumnHasher, hash_columns};

@@ -265,12 +265,7 @@ impl<'a> PhysicalPlanner<'a> {
             }
         }
         // One operator that passes everything, so that the union has a node of its own.
-        let calc = Calc {
-            leaves: None,
-            condition: None,
-            projection: None,
-            schema: arrow_schema(schema),
-        };
+        let calc = Calc::pass(arrow_schema(schema));
         let operator = move |_: &mut Setup<'_>| -> CoreResult<Box<dyn BatchOperator>> {
             Ok(Box::new(calc.clone()))
         };
