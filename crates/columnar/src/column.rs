@@ -58,7 +58,8 @@ impl Selection {
 #[derive(Clone, Debug)]
 pub struct BatchColumn {
     values: ArrayRef,
-    selection: Option<Arc<Selection>>,
+    // Each of the rows that the one before it leaves.
+    selections: Vec<Arc<Selection>>,
     dense: OnceLock<ArrayRef>,
 }
 
@@ -67,32 +68,40 @@ impl BatchColumn {
     pub fn new(values: ArrayRef) -> Self {
         BatchColumn {
             values,
-            selection: None,
+            selections: Vec::new(),
             dense: OnceLock::new(),
         }
     }
 
     /// The column's values. The first call filters them.
     pub fn dense(&self) -> &ArrayRef {
-        match &self.selection {
-            None => &self.values,
-            Some(selection) => self.dense.get_or_init(|| selection.apply(&self.values)),
-        }
+        let Some((first, others)) = self.selections.split_first() else {
+            return &self.values;
+        };
+        self.dense.get_or_init(|| {
+            let once = first.apply(&self.values);
+            others.iter().fold(once, |left, next| next.apply(&left))
+        })
     }
 
     /// Whether reading it costs nothing.
     pub fn is_dense(&self) -> bool {
-        self.selection.is_none() || self.dense.get().is_some()
+        self.selections.is_empty() || self.dense.get().is_some()
     }
 
     /// The selected rows of the column.
     #[must_use]
     pub fn select(&self, selection: &Arc<Selection>) -> Self {
-        BatchColumn {
-            values: self.dense().clone(),
-            selection: Some(selection.clone()),
-            dense: OnceLock::new(),
+        if self.is_dense() {
+            return BatchColumn {
+                values: self.dense().clone(),
+                selections: vec![selection.clone()],
+                dense: OnceLock::new(),
+            };
         }
+        let mut column = self.clone();
+        column.selections.push(selection.clone());
+        column
     }
 
     /// A part of every value, such as a field of a row: `part` gives as many values as it gets.
@@ -100,7 +109,7 @@ impl BatchColumn {
     pub fn map(&self, part: impl FnOnce(&ArrayRef) -> ArrayRef) -> Self {
         BatchColumn {
             values: part(&self.values),
-            selection: self.selection.clone(),
+            selections: self.selections.clone(),
             dense: OnceLock::new(),
         }
     }

@@ -14,7 +14,6 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::downcast_primitive_array;
 use arrow_schema::{DataType, Schema};
-use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion_expr::{ColumnarValue, Operator};
 use datafusion_physical_expr::PhysicalExpr;
@@ -30,22 +29,9 @@ pub struct Choose {
     values: Vec<Expression>,
 }
 
-/// Replaces each `CASE` of an expression that can be a [`Choose`].
-///
-/// # Errors
-/// If the expression cannot be rebuilt.
-pub fn choose_columns(expression: Expression, schema: &Schema) -> Result<Expression> {
-    let replaced = expression.transform_up(|part| {
-        let Some(choose) = Choose::of(&part, schema)? else {
-            return Ok(Transformed::no(part));
-        };
-        Ok(Transformed::yes(Arc::new(choose)))
-    })?;
-    Ok(replaced.data)
-}
-
 impl Choose {
-    fn of(expression: &Expression, schema: &Schema) -> Result<Option<Choose>> {
+    /// The faster form of a `CASE`, if it has this shape.
+    pub fn of(expression: &Expression, schema: &Schema) -> Result<Option<Choose>> {
         let Some(case) = expression.downcast_ref::<CaseExpr>() else {
             return Ok(None);
         };
@@ -234,8 +220,8 @@ mod tests {
             (when(&schema, 0), column("c")),
         ];
         let general = case(None, branches, Some(column("c"))).unwrap();
-        let chosen = choose_columns(general.clone(), &schema).unwrap();
-        assert!(chosen.downcast_ref::<Choose>().is_some());
+        let chosen = Choose::of(&general, &schema).unwrap().unwrap();
+        let chosen: Expression = Arc::new(chosen);
         let values = |expression: &Expression| {
             let value = expression.evaluate(&batch).unwrap();
             let array = value.into_array(batch.num_rows()).unwrap();
@@ -257,7 +243,6 @@ mod tests {
         ));
         let branches = vec![(when(&schema, 0), computed)];
         let general = case(None, branches, Some(col("c", &schema).unwrap())).unwrap();
-        let kept = choose_columns(general, &schema).unwrap();
-        assert!(kept.downcast_ref::<CaseExpr>().is_some());
+        assert!(Choose::of(&general, &schema).unwrap().is_none());
     }
 }

@@ -31,8 +31,8 @@ use super::relation::Table;
 use super::stream::{ColumnTrait, Stream};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::calc::Calc;
-use crate::exec::choose::choose_columns;
 use crate::exec::expr::Expression;
+use crate::exec::specialize::specialize;
 
 /// Finds a connector by the value of its table's `connector` option.
 pub type Connectors<'a> = &'a dyn Fn(&str) -> SqlResult<Arc<dyn TableConnector>>;
@@ -173,7 +173,7 @@ impl<'a> PhysicalPlanner<'a> {
     pub(super) fn compile(&self, expr: &Expr, schema: &DFSchema) -> SqlResult<Expression> {
         let properties = ExecutionProps::new();
         create_physical_expr(expr, schema, &properties, &Default::default())
-            .and_then(|compiled| choose_columns(compiled, schema.as_arrow()))
+            .and_then(|compiled| specialize(compiled, schema.as_arrow()))
             .map_err(plan_error)
     }
 
