@@ -1,8 +1,10 @@
-//! What the benchmarks share: arguments, clocks, and a sink that keeps nothing.
+//! What the benchmarks share: arguments, clocks, sources that start together, a sink that keeps
+//! nothing.
 #![allow(clippy::disallowed_methods)] // A benchmark reads the clock.
 
 pub mod arguments;
 pub mod discard;
+pub mod gate;
 pub mod measure;
 
 /// The allocator of the command line, so that both run alike.

@@ -190,7 +190,7 @@ fn count(records: u64, keys: u64, parallelism: u32) -> Result<Span> {
     env.from_generator(Some(records), move |n| keyed(n, keys))
         .key_by(|(key, _)| *key)
         .sum(|(_, count)| count)
-        .sink_to("Discard", Arc::new(Discard::default()));
+        .sink_to("Discard", Arc::new(Discard));
     let started = Moment::now()?;
     env.execute()?;
     started.elapsed()
@@ -208,7 +208,7 @@ fn window_count(records: u64, keys: u64, parallelism: u32) -> Result<Span> {
     .key_by(|(key, _, _)| *key)
     .window(TumblingEventTimeWindows::of(Duration::from_secs(10)))
     .sum(|(_, count, _)| count)
-    .sink_to("Discard", Arc::new(Discard::default()));
+    .sink_to("Discard", Arc::new(Discard));
     let started = Moment::now()?;
     env.execute()?;
     started.elapsed()

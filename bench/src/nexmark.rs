@@ -18,6 +18,7 @@ use thalweg::runtime::MiniCluster;
 use thalweg::sql::dialect::{Statement, parse_script};
 use thalweg_bench::arguments::Arguments;
 use thalweg_bench::discard::Discard;
+use thalweg_bench::gate::Gate;
 use thalweg_bench::measure::{Moment, Span, median};
 
 const EXAMPLES: &str = "examples/nexmark";
@@ -143,13 +144,15 @@ fn run(query: &str, options: &Options) -> Result<Span> {
     let Statement::Query(tree) = &statement.node else {
         bail!("it is no query")
     };
-    let sink = Discard::default();
-    let job = session.query_into(tree, Arc::new(sink.clone()))?;
+    let mut job = session.query_into(tree, Arc::new(Discard))?;
+    let gate = Gate::default();
+    if options.json.is_none() {
+        gate.put_before(&mut job.graph);
+    }
     let launched = Moment::now()?;
     MiniCluster.start(&job.graph, &job.config)?.join()?;
-    match (&options.json, sink.started()) {
-        (Some(_), _) => launched.elapsed(),
-        (None, Some(started)) => started.elapsed(),
-        (None, None) => bail!("the job reached no sink"),
+    match gate.opened() {
+        Some(opened) => opened.elapsed(),
+        None => launched.elapsed(),
     }
 }
