@@ -14,6 +14,7 @@ pub mod hash_join;
 pub mod join_side;
 pub mod limit;
 pub mod regular_join;
+pub mod remainder;
 pub mod scale;
 pub mod session_aggregate;
 pub mod sort;

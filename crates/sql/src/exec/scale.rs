@@ -5,6 +5,7 @@
 //! constant, nothing can go wrong and one multiplication is enough.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch};
@@ -18,7 +19,7 @@ use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Literal};
 use super::expr::Expression;
 
 /// An integer expression times a decimal constant.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub struct Scale {
     integer: Expression,
     factor: i128,
@@ -73,6 +74,21 @@ fn constant(expression: &Expression) -> Option<i128> {
     match expression.downcast_ref::<Literal>()?.value() {
         ScalarValue::Decimal128(value, _, _) => *value,
         _ => None,
+    }
+}
+
+impl PartialEq for Scale {
+    fn eq(&self, other: &Self) -> bool {
+        self.factor == other.factor
+            && self.result == other.result
+            && self.integer.eq(&other.integer)
+    }
+}
+impl Eq for Scale {}
+impl Hash for Scale {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.integer.hash(state);
+        (self.factor, &self.result).hash(state);
     }
 }
 
