@@ -12,6 +12,7 @@ use crate::error::{SqlError, SqlResult};
 use crate::exec::batch_join::BatchJoin;
 use crate::exec::expr::Expression;
 use crate::exec::hash_join::{JoinKind, JoinSpec, hash_join};
+use crate::exec::join_pairs::PairCondition;
 use crate::exec::regular_join::RegularJoin;
 use crate::exec::window_buffer::{WindowBuffer, WindowInput, WindowWork};
 use crate::plan::logical::plan_error;
@@ -51,34 +52,30 @@ impl PhysicalPlanner<'_> {
     ) -> SqlResult<JoinSpec> {
         let pairs = left.schema.join(&right.schema).map_err(plan_error)?;
         let pairs = nullable(&pairs)?;
-        let condition = join
-            .filter
-            .as_ref()
-            .map(|filter| self.compile(filter, &pairs));
+        let condition = match &join.filter {
+            Some(filter) => {
+                let compiled = self.compile(filter, &pairs)?;
+                Some(PairCondition::new(compiled, &arrow_schema(&pairs)).map_err(plan_error)?)
+            }
+            None => None,
+        };
         let output = if kind.left_only() {
             left.schema.clone()
         } else {
             Arc::new(pairs.clone())
         };
-        let column = |stream: &Stream, at: &usize| -> Expression {
-            let name = stream.schema.field(*at).name().clone();
-            Arc::new(datafusion_physical_expr::expressions::Column::new(
-                &name, *at,
-            ))
-        };
         Ok(JoinSpec {
             kind,
-            left_keys: at.0.iter().map(|at| column(left, at)).collect(),
-            right_keys: at.1.iter().map(|at| column(right, at)).collect(),
+            left_keys: at.0.to_vec(),
+            right_keys: at.1.to_vec(),
             key_types: at
                 .0
                 .iter()
                 .map(|at| left.schema.field(*at).data_type().clone())
                 .collect(),
-            condition: condition.transpose()?,
+            condition,
             left: arrow_schema(&left.schema),
             right: arrow_schema(&right.schema),
-            pairs: arrow_schema(&pairs),
             output: arrow_schema(&output),
         })
     }
@@ -140,12 +137,12 @@ impl PhysicalPlanner<'_> {
         let inputs = vec![
             WindowInput {
                 end: column(&left, left_end),
-                keys: spec.left_keys.clone(),
+                keys: left_at.iter().map(|at| column(&left, *at)).collect(),
                 schema: spec.left.clone(),
             },
             WindowInput {
                 end: column(&right, right_end),
-                keys: spec.right_keys.clone(),
+                keys: right_at.iter().map(|at| column(&right, *at)).collect(),
                 schema: spec.right.clone(),
             },
         ];
