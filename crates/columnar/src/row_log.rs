@@ -4,8 +4,8 @@
 //! |----------|-------------------------------------------------------------------------------|
 //! | Number   | a row's number is how many rows came before it; it never changes              |
 //! | Keeping  | a batch is kept as it comes: its data is shared, not copied                   |
-//! | Merging  | eight small batches in a row become one, so that a row is copied at most four |
-//! |          | times and the number of batches stays near rows / 4096                        |
+//! | Merging  | eight small batches in a row become one, so that a row is copied three times  |
+//! |          | at most and few batches have less than 512 rows                               |
 //! | Finding  | one look into the page directory, then a step or two                          |
 //!
 //! ```text
@@ -22,8 +22,8 @@ use thalweg_core::error::{Error, Result};
 use crate::arrow_error;
 
 const CLASS_BITS: u32 = 3;
-// Batches of 4096 rows and more are never merged.
-const SEALED_CLASS: u32 = 4;
+// Batches of 512 rows and more are never merged.
+const SEALED_CLASS: u32 = 3;
 const MERGED_BATCHES_MIN: usize = 1 << CLASS_BITS;
 const PAGE_BITS: u32 = 12;
 const NONE: u32 = u32::MAX;
@@ -127,10 +127,7 @@ impl RowLog {
     #[inline]
     pub fn place(&self, number: u32) -> (&RecordBatch, usize) {
         let batch = self.batch_of(number);
-        (
-            &self.batches[batch],
-            (number - self.starts[batch]) as usize,
-        )
+        (&self.batches[batch], (number - self.starts[batch]) as usize)
     }
 
     /// All rows, oldest first: the number of each batch's first row, and the batch.
@@ -157,9 +154,8 @@ impl RowLog {
             }
             places.push((at, (number - start) as usize));
         }
-        let rows = (used.len() == 1).then(|| {
-            UInt32Array::from_iter_values(places.iter().map(|(_, row)| *row as u32))
-        });
+        let rows = (used.len() == 1)
+            .then(|| UInt32Array::from_iter_values(places.iter().map(|(_, row)| *row as u32)));
         Picked {
             schema: &self.schema,
             used,
@@ -236,7 +232,9 @@ mod tests {
         let mut log = RowLog::new(numbered(0..1).schema());
         let mut random = 1u64;
         while log.end() < 40_000 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             let rows = (random >> 33) as u32 % [3, 40, 700, 9000][(random >> 60) as usize % 4];
             let first = log.end();
             assert_eq!(log.push(numbered(first..first + rows)).unwrap(), first);

@@ -12,6 +12,8 @@ pub mod group_aggregate;
 pub mod hash_join;
 pub mod join_backlog;
 pub mod join_codes;
+pub mod join_emission;
+pub mod join_heads;
 pub mod join_index;
 pub mod join_pairs;
 pub mod join_side;

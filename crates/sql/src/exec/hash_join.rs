@@ -64,6 +64,8 @@ pub struct JoinSpec {
     pub left: SchemaRef,
     /// Columns of the right side.
     pub right: SchemaRef,
+    /// The columns that are emitted: left ones are numbered first.
+    pub wanted: Vec<usize>,
     /// The output's columns.
     pub output: SchemaRef,
 }
@@ -79,22 +81,6 @@ impl JoinSpec {
     }
 }
 
-fn gather(records: &RecordBatch, rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
-    records
-        .columns()
-        .iter()
-        .map(|c| take(c, rows, None).map_err(arrow_error))
-        .collect()
-}
-
-fn nulls(schema: &SchemaRef, rows: usize) -> Vec<ArrayRef> {
-    schema
-        .fields()
-        .iter()
-        .map(|field| new_null_array(field.data_type(), rows))
-        .collect()
-}
-
 /// Joins two batches.
 ///
 /// # Errors
@@ -107,29 +93,41 @@ pub fn hash_join(
     let (left_rows, right_rows, mut pairs) = matching_pairs(spec, left, right)?;
     let mut left_matched = vec![false; left.num_rows()];
     let mut right_matched = vec![false; right.num_rows()];
-    left_rows.iter().for_each(|row| left_matched[*row as usize] = true);
-    right_rows.iter().for_each(|row| right_matched[*row as usize] = true);
+    left_rows
+        .iter()
+        .for_each(|row| left_matched[*row as usize] = true);
+    right_rows
+        .iter()
+        .for_each(|row| right_matched[*row as usize] = true);
     let unmatched = |matched: &[bool], wanted: bool| {
         let rows = matched.iter().enumerate().filter(|(_, m)| **m == wanted);
         UInt32Array::from_iter_values(rows.map(|(row, _)| row as u32))
     };
+    let width = left.num_columns();
+    // Rows of one side without a match of the other.
+    let alone = |records: &RecordBatch, rows: &UInt32Array, first: usize| {
+        let wanted = spec.wanted.iter().zip(spec.output.fields());
+        let columns = wanted.map(|(at, field)| match at.checked_sub(first) {
+            Some(at) if at < records.num_columns() => {
+                take(records.column(at), rows, None).map_err(arrow_error)
+            }
+            _ => Ok(new_null_array(field.data_type(), rows.len())),
+        });
+        columns.collect::<Result<Vec<ArrayRef>>>()
+    };
     let mut parts = Vec::new();
     if spec.kind.left_only() {
         let rows = unmatched(&left_matched, spec.kind == JoinKind::Semi);
-        parts.push((gather(left, &rows)?, rows.len()));
+        parts.push((alone(left, &rows, 0)?, rows.len()));
     } else {
-        parts.push((pairs.columns()?, left_rows.len()));
+        parts.push((pairs.columns(&spec.wanted)?, left_rows.len()));
         if spec.kind.pads_left() {
             let rows = unmatched(&left_matched, false);
-            let mut columns = gather(left, &rows)?;
-            columns.extend(nulls(&spec.right, rows.len()));
-            parts.push((columns, rows.len()));
+            parts.push((alone(left, &rows, 0)?, rows.len()));
         }
         if spec.kind.pads_right() {
             let rows = unmatched(&right_matched, false);
-            let mut columns = nulls(&spec.left, rows.len());
-            columns.extend(gather(right, &rows)?);
-            parts.push((columns, rows.len()));
+            parts.push((alone(right, &rows, width)?, rows.len()));
         }
     }
     let filled = parts.into_iter().filter(|(_, rows)| *rows > 0);
@@ -172,7 +170,10 @@ fn matching_pairs<'a>(
     if left_rows.is_empty() {
         return Ok((left_rows, right_rows, pairs));
     }
-    let types: Vec<DataType> = keys.iter().map(|key| spec.key_types[*key].clone()).collect();
+    let types: Vec<DataType> = keys
+        .iter()
+        .map(|key| spec.key_types[*key].clone())
+        .collect();
     let compared = if is_exact(&types) {
         Vec::new()
     } else {

@@ -72,7 +72,7 @@ impl Backlog {
     }
 
     /// Finds the pairs of wanted rows and waiting rows, or moves the waiting rows to the index,
-    /// where they will be found. At most about `pairs_max` pairs come from one batch.
+    /// where they will be found. One batch gives `pairs_max` pairs at most, beside one a row.
     pub fn meet(
         &mut self,
         wanted: &KeyCodes,
@@ -119,7 +119,7 @@ impl Waiting {
         pairs: &mut Vec<(u32, u32)>,
     ) -> bool {
         const CHUNK: usize = 32;
-        let limit = pairs.len() + pairs_max;
+        let limit = pairs.len() + pairs_max + self.keys.values.len();
         let within = |code: i64| (code >= wanted.lowest) & (code <= wanted.highest);
         let mut rows = Vec::new();
         for (chunk_at, chunk) in self.keys.values.chunks(CHUNK).enumerate() {

@@ -144,7 +144,10 @@ mod tests {
         let small: ArrayRef = Arc::new(Int32Array::from(vec![Some(-1), None, Some(3)]));
         let codes = KeyCodes::new(&[small], 3).unwrap();
         assert_eq!((codes.values[0], codes.values[2]), (-1, 3));
-        assert_eq!([0, 1, 2].map(|row| codes.is_valid(row)), [true, false, true]);
+        assert_eq!(
+            [0, 1, 2].map(|row| codes.is_valid(row)),
+            [true, false, true]
+        );
     }
 
     #[test]
@@ -152,6 +155,9 @@ mod tests {
         let names: ArrayRef = Arc::new(StringViewArray::from(vec![Some("a"), None, Some("a")]));
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(1), None]));
         let codes = KeyCodes::new(&[names, numbers], 3).unwrap();
-        assert_eq!([0, 1, 2].map(|row| codes.is_valid(row)), [true, false, false]);
+        assert_eq!(
+            [0, 1, 2].map(|row| codes.is_valid(row)),
+            [true, false, false]
+        );
     }
 }

@@ -28,10 +28,7 @@ impl PairCondition {
     ///
     /// # Errors
     /// If the expression cannot be rewritten.
-    pub fn new(
-        expression: Expression,
-        pairs: &SchemaRef,
-    ) -> datafusion_common::Result<Self> {
+    pub fn new(expression: Expression, pairs: &SchemaRef) -> datafusion_common::Result<Self> {
         let columns = collect_columns(&expression);
         let mut columns: Vec<usize> = columns.iter().map(Column::index).collect();
         columns.sort_unstable();
@@ -43,7 +40,10 @@ impl PairCondition {
             let moved: Expression = Arc::new(Column::new(column.name(), index));
             Ok(Transformed::yes(moved))
         });
-        let fields: Vec<_> = columns.iter().map(|at| pairs.fields()[*at].clone()).collect();
+        let fields: Vec<_> = columns
+            .iter()
+            .map(|at| pairs.fields()[*at].clone())
+            .collect();
         Ok(PairCondition {
             expression: rewritten?.data,
             columns,
@@ -147,17 +147,20 @@ impl<'a> Pairs<'a> {
                 .map(|column| self.column(*column))
                 .collect();
             let pairs = batch(&condition.schema, columns?, self.rows)?;
-            mask = Some(both(mask, evaluate_condition(&condition.expression, &pairs)?));
+            mask = Some(both(
+                mask,
+                evaluate_condition(&condition.expression, &pairs)?,
+            ));
         }
         Ok(mask.filter(|mask| mask.true_count() < self.rows))
     }
 
-    /// All columns, left ones first.
+    /// Some columns. Left ones are numbered first.
     ///
     /// # Errors
     /// `User` if a column cannot be gathered.
-    pub fn columns(&mut self) -> Result<Vec<ArrayRef>> {
-        (0..self.gathered.len()).map(|at| self.column(at)).collect()
+    pub fn columns(&mut self, wanted: &[usize]) -> Result<Vec<ArrayRef>> {
+        wanted.iter().map(|at| self.column(*at)).collect()
     }
 
     /// What has been gathered, for [`Pairs::with_gathered`] of the pairs where `mask` is true.
@@ -167,7 +170,11 @@ impl<'a> Pairs<'a> {
     pub fn filtered(self, mask: &BooleanArray) -> Result<Vec<Option<ArrayRef>>> {
         let columns = self.gathered.into_iter();
         columns
-            .map(|column| column.map(|c| filter(&c, mask).map_err(arrow_error)).transpose())
+            .map(|column| {
+                column
+                    .map(|c| filter(&c, mask).map_err(arrow_error))
+                    .transpose()
+            })
             .collect()
     }
 

@@ -10,9 +10,8 @@
 //! | Cost     | one look-up a row, one gather a pair; output is bounded by pausing           |
 //! | Source   | Flink SQL, Regular Joins                                                     |
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
-use arrow_select::take::take;
 use thalweg_columnar::{ColumnBatch, RowKind, arrow_error};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::error::Result;
@@ -22,6 +21,7 @@ use thalweg_core::state::TableHandle;
 use super::expr::batch;
 use super::hash_join::{JoinKind, SharedJoin};
 use super::join_codes::KeyCodes;
+use super::join_emission::Emission;
 use super::join_pairs::{PairSide, Pairs, retain};
 use super::join_side::{JoinSide, Met};
 
@@ -64,23 +64,6 @@ impl Work {
         other.chain(self.met.newest[self.next_hit], numbers);
         rows.resize(numbers.len(), self.met.rows[self.next_hit]);
         self.next_hit += 1;
-    }
-}
-
-/// Output under construction: rows of the input, rows of the other side, kinds.
-#[derive(Default)]
-struct Emission {
-    // Row of the input or, for padded rows of the other side, none.
-    own: Vec<Option<u32>>,
-    other: Vec<Option<u32>>,
-    kinds: Vec<u8>,
-}
-
-impl Emission {
-    fn push(&mut self, own: Option<u32>, other: Option<u32>, kind: RowKind) {
-        self.own.push(own);
-        self.other.push(other);
-        self.kinds.push(kind as u8);
     }
 }
 
@@ -164,10 +147,9 @@ impl RegularJoin {
         while work.next_hit < work.met.rows.len() && numbers.len() < out.rows_max() {
             work.next_chain(other, &mut rows, &mut numbers);
         }
-        let columns = self
-            .matching(work, other, &mut rows, &mut numbers)?
-            .columns()?;
+        let mut pairs = self.matching(work, other, &mut rows, &mut numbers)?;
         if !rows.is_empty() {
+            let columns = pairs.columns(&self.spec.wanted)?;
             let records = batch(&self.spec.output, columns, rows.len())?;
             out.emit(Box::new(ColumnBatch::insertions(records)));
         }
@@ -349,16 +331,9 @@ impl RegularJoin {
         if emission.kinds.is_empty() {
             return Ok(());
         }
-        let left_only = self.spec.kind.left_only();
-        let mut columns = [Vec::new(), Vec::new()];
-        if !(left_only && work.port == 1) {
-            columns[work.port] = own_columns(work.input.records(), &emission.own)?;
-        }
-        if !(left_only && work.port == 0) {
-            let other = ctx.states().get(&self.sides[1 - work.port]);
-            columns[1 - work.port] = other_columns(other, &emission.other)?;
-        }
-        let records = batch(&self.spec.output, columns.concat(), emission.kinds.len())?;
+        let other = ctx.states().get(&self.sides[1 - work.port]);
+        let columns = emission.columns(&self.spec, work.port, work.input.records(), other)?;
+        let records = batch(&self.spec.output, columns, emission.kinds.len())?;
         out.emit(Box::new(ColumnBatch::changelog(records, emission.kinds)));
         Ok(())
     }
@@ -371,43 +346,6 @@ fn additions(input: &ColumnBatch) -> Result<RecordBatch> {
     }
     let added = (0..input.num_rows()).map(|row| Some(input.kind(row).is_addition()));
     filter_record_batch(input.records(), &BooleanArray::from_iter(added)).map_err(arrow_error)
-}
-
-fn own_columns(records: &RecordBatch, rows: &[Option<u32>]) -> Result<Vec<ArrayRef>> {
-    let rows = UInt32Array::from(rows.to_vec());
-    let columns = records.columns().iter();
-    columns
-        .map(|column| take(column, &rows, None).map_err(arrow_error))
-        .collect()
-}
-
-fn other_columns(side: &JoinSide, numbers: &[Option<u32>]) -> Result<Vec<ArrayRef>> {
-    let present: Vec<u32> = numbers.iter().flatten().copied().collect();
-    if present.is_empty() {
-        let fields = side.schema().fields();
-        return Ok(fields
-            .iter()
-            .map(|f| new_null_array(f.data_type(), numbers.len()))
-            .collect());
-    }
-    let columns = side.pick(&present).columns()?;
-    if present.len() == numbers.len() {
-        return Ok(columns);
-    }
-    let mut next = 0u32;
-    let places: UInt32Array = numbers
-        .iter()
-        .map(|number| {
-            number.map(|_| {
-                next += 1;
-                next - 1
-            })
-        })
-        .collect();
-    columns
-        .iter()
-        .map(|column| take(column, &places, None).map_err(arrow_error))
-        .collect()
 }
 
 impl BatchOperator for RegularJoin {
