@@ -60,6 +60,11 @@ impl TableConnector for FileSystem {
         OPTIONS
     }
 
+    fn prunes_fields(&self, table: &TableSpec) -> bool {
+        // The fields of a JSON object have names.
+        table.options.get("format").map(String::as_str) == Some("json")
+    }
+
     fn source(&self, table: &TableSpec, scan: &ScanRequest) -> Result<Arc<dyn SourceFactory>> {
         Ok(Arc::new(source::FileSource::new(table, scan)?))
     }

@@ -104,6 +104,10 @@ impl TableConnector for Nexmark {
         OPTIONS
     }
 
+    fn prunes_fields(&self, _: &TableSpec) -> bool {
+        true
+    }
+
     fn source(&self, table: &TableSpec, scan: &ScanRequest) -> Result<Arc<dyn SourceFactory>> {
         Ok(Arc::new(source::NexmarkSource::new(table, scan)?))
     }

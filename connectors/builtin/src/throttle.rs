@@ -2,8 +2,10 @@
 
 use thalweg_core::time::ProcessingTime;
 
-/// How long rows are saved up, so that batches are not single rows.
-const QUANTUM_MS: u64 = 20;
+/// How long rows are saved up, so that batches are not single rows. It bounds the latency of all
+/// that follows: a row waits for so long, and the watermark of event time that follows the clock
+/// lags by as much. The clock's own grain is as fine as it goes.
+const QUANTUM_MS: u64 = 1;
 /// The most that may be caught up on after a standstill.
 const BURST_MS: u64 = 1000;
 
@@ -103,13 +105,13 @@ mod tests {
     #[test]
     fn a_standstill_is_caught_up_on_by_a_second_at_most() {
         let mut throttle = Throttle::new(1000, 1);
-        assert_eq!(throttle.grant(ProcessingTime(0), 4096), Grant::Rows(20));
+        assert_eq!(throttle.grant(ProcessingTime(0), 4096), Grant::Rows(1));
         let late = ProcessingTime(3_600_000);
         assert_eq!(throttle.grant(late, 4096), Grant::Rows(1000));
-        let wait = Grant::Wait(ProcessingTime(3_600_020));
+        let wait = Grant::Wait(ProcessingTime(3_600_001));
         assert_eq!(throttle.grant(late, 4096), wait);
         // The clock went back: nothing is lost, nothing is gained.
-        let wait = Grant::Wait(ProcessingTime(25));
+        let wait = Grant::Wait(ProcessingTime(6));
         assert_eq!(throttle.grant(ProcessingTime(5), 4096), wait);
     }
 }

@@ -1,30 +1,65 @@
 //! A batch of rows in columns.
 
 use std::any::Any;
+use std::sync::OnceLock;
 
-use arrow_array::{Array, BooleanArray, RecordBatch, UInt32Array};
-use arrow_schema::SchemaRef;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_schema::{FieldRef, SchemaRef};
 use arrow_select::concat::concat_batches;
-use arrow_select::filter::FilterBuilder;
 use arrow_select::take::take_record_batch;
 use thalweg_core::container::{Container, Payload};
 use thalweg_core::error::Result;
 
 use crate::arrow_error;
+use crate::column::BatchColumn;
 use crate::row_kind::RowKind;
 
 /// Rows in columns. Without kinds, every row is an insertion.
 #[derive(Clone, Debug)]
 pub struct ColumnBatch {
-    records: RecordBatch,
+    content: Content,
     kinds: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Dense(RecordBatch),
+    Deferred(Box<Deferred>),
+}
+
+/// Columns of which some are filtered when they are read.
+#[derive(Clone, Debug)]
+struct Deferred {
+    // INVARIANT: the columns have the schema's types and `rows` rows.
+    schema: SchemaRef,
+    columns: Vec<BatchColumn>,
+    rows: usize,
+    dense: OnceLock<RecordBatch>,
+}
+
+impl Deferred {
+    fn records(&self) -> &RecordBatch {
+        self.dense.get_or_init(|| {
+            let columns = self.columns.iter().map(|column| column.dense().clone());
+            let records = record_batch(&self.schema, columns.collect(), self.rows);
+            match records {
+                Ok(records) => records,
+                Err(error) => panic!("columns were checked against their schema: {error}"),
+            }
+        })
+    }
+}
+
+fn record_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(arrow_error)
 }
 
 impl ColumnBatch {
     /// Insertions.
     pub fn insertions(records: RecordBatch) -> Self {
         ColumnBatch {
-            records,
+            content: Content::Dense(records),
             kinds: None,
         }
     }
@@ -35,18 +70,75 @@ impl ColumnBatch {
     /// If there are not as many kinds as rows.
     pub fn changelog(records: RecordBatch, kinds: Vec<u8>) -> Self {
         assert_eq!(records.num_rows(), kinds.len(), "one kind a row");
-        let kinds = kinds.iter().any(|kind| *kind != 0).then_some(kinds);
-        ColumnBatch { records, kinds }
+        ColumnBatch {
+            content: Content::Dense(records),
+            kinds: only_changes(kinds),
+        }
     }
 
-    /// The columns.
+    /// Columns of which some may be filtered later, and kinds if not all rows are insertions.
+    ///
+    /// # Errors
+    /// `User` if a column is not what the schema says.
+    ///
+    /// # Panics
+    /// If there are not as many kinds as rows.
+    pub fn from_columns(
+        schema: &SchemaRef,
+        columns: Vec<BatchColumn>,
+        rows: usize,
+        kinds: Option<Vec<u8>>,
+    ) -> Result<Self> {
+        if let Some(kinds) = &kinds {
+            assert_eq!(rows, kinds.len(), "one kind a row");
+        }
+        let checked = |(column, field): (&BatchColumn, &FieldRef)| {
+            column.data_type() == field.data_type()
+                && (field.is_nullable() || !column.may_be_null())
+        };
+        let fits = columns.iter().zip(schema.fields()).all(checked);
+        let deferred = fits
+            && columns.len() == schema.fields().len()
+            && columns.iter().any(|column| !column.is_dense());
+        let content = if deferred {
+            Content::Deferred(Box::new(Deferred {
+                schema: schema.clone(),
+                columns,
+                rows,
+                dense: OnceLock::new(),
+            }))
+        } else {
+            let columns = columns.iter().map(|column| column.dense().clone());
+            Content::Dense(record_batch(schema, columns.collect(), rows)?)
+        };
+        Ok(ColumnBatch {
+            content,
+            kinds: kinds.and_then(only_changes),
+        })
+    }
+
+    /// All columns, filtered.
     pub fn records(&self) -> &RecordBatch {
-        &self.records
+        match &self.content {
+            Content::Dense(records) => records,
+            Content::Deferred(deferred) => deferred.records(),
+        }
+    }
+
+    /// One column.
+    pub fn column(&self, position: usize) -> BatchColumn {
+        match &self.content {
+            Content::Dense(records) => BatchColumn::new(records.column(position).clone()),
+            Content::Deferred(deferred) => deferred.columns[position].clone(),
+        }
     }
 
     /// Columns and kinds.
     pub fn into_parts(self) -> (RecordBatch, Option<Vec<u8>>) {
-        (self.records, self.kinds)
+        match self.content {
+            Content::Dense(records) => (records, self.kinds),
+            Content::Deferred(deferred) => (deferred.records().clone(), self.kinds),
+        }
     }
 
     /// Kinds as numbers; `None` if all rows are insertions.
@@ -63,12 +155,18 @@ impl ColumnBatch {
 
     /// The schema.
     pub fn schema(&self) -> SchemaRef {
-        self.records.schema()
+        match &self.content {
+            Content::Dense(records) => records.schema(),
+            Content::Deferred(deferred) => deferred.schema.clone(),
+        }
     }
 
     /// How many rows.
     pub fn num_rows(&self) -> usize {
-        self.records.num_rows()
+        match &self.content {
+            Content::Dense(records) => records.num_rows(),
+            Content::Deferred(deferred) => deferred.rows,
+        }
     }
 
     /// The same kinds with other columns.
@@ -77,39 +175,11 @@ impl ColumnBatch {
     /// If the number of rows differs.
     #[must_use]
     pub fn with_records(self, records: RecordBatch) -> Self {
-        assert_eq!(
-            records.num_rows(),
-            self.records.num_rows(),
-            "one kind a row"
-        );
+        assert_eq!(records.num_rows(), self.num_rows(), "one kind a row");
         ColumnBatch {
-            records,
+            content: Content::Dense(records),
             kinds: self.kinds,
         }
-    }
-
-    /// The rows where `mask` is true.
-    ///
-    /// # Errors
-    /// `User` if a column cannot be filtered.
-    pub fn filter(self, mask: &BooleanArray) -> Result<Self> {
-        if mask.true_count() == mask.len() {
-            return Ok(self);
-        }
-        let filter = FilterBuilder::new(mask).optimize().build();
-        let records = filter
-            .filter_record_batch(&self.records)
-            .map_err(arrow_error)?;
-        let kinds = self.kinds.map(|kinds| {
-            let kept = kinds.iter().enumerate();
-            kept.filter(|(row, _)| mask.is_valid(*row) && mask.value(*row))
-                .map(|(_, kind)| *kind)
-                .collect()
-        });
-        Ok(match kinds {
-            Some(kinds) => ColumnBatch::changelog(records, kinds),
-            None => ColumnBatch::insertions(records),
-        })
     }
 
     /// The rows with the given numbers, in that order.
@@ -117,21 +187,24 @@ impl ColumnBatch {
     /// # Errors
     /// `User` if a column cannot be taken from.
     pub fn take(&self, rows: &UInt32Array) -> Result<Self> {
-        let records = take_record_batch(&self.records, rows).map_err(arrow_error)?;
+        let records = take_record_batch(self.records(), rows).map_err(arrow_error)?;
         let kinds = self.kinds.as_ref().map(|kinds| {
             rows.values()
                 .iter()
                 .map(|row| kinds[*row as usize])
                 .collect()
         });
-        Ok(ColumnBatch { records, kinds })
+        Ok(ColumnBatch {
+            content: Content::Dense(records),
+            kinds,
+        })
     }
 
     /// Rows `offset..offset + len`, sharing the data.
     #[must_use]
     pub fn slice(&self, offset: usize, len: usize) -> Self {
         ColumnBatch {
-            records: self.records.slice(offset, len),
+            content: Content::Dense(self.records().slice(offset, len)),
             kinds: self
                 .kinds
                 .as_ref()
@@ -141,30 +214,31 @@ impl ColumnBatch {
 
     fn append(self, other: ColumnBatch) -> Result<Self> {
         let kinds = (self.kinds.is_some() || other.kinds.is_some()).then(|| {
-            let mut kinds = self
-                .kinds
-                .unwrap_or_else(|| vec![0; self.records.num_rows()]);
-            kinds.extend(
-                other
-                    .kinds
-                    .unwrap_or_else(|| vec![0; other.records.num_rows()]),
-            );
+            let (rows, more) = (self.num_rows(), other.num_rows());
+            let mut kinds = self.kinds.clone().unwrap_or_else(|| vec![0; rows]);
+            kinds.extend(other.kinds.clone().unwrap_or_else(|| vec![0; more]));
             kinds
         });
-        let schema = self.records.schema();
-        let records =
-            concat_batches(&schema, [&self.records, &other.records]).map_err(arrow_error)?;
-        Ok(ColumnBatch { records, kinds })
+        let parts = [self.records(), other.records()];
+        let records = concat_batches(&self.schema(), parts).map_err(arrow_error)?;
+        Ok(ColumnBatch {
+            content: Content::Dense(records),
+            kinds,
+        })
     }
+}
+
+fn only_changes(kinds: Vec<u8>) -> Option<Vec<u8>> {
+    kinds.iter().any(|kind| *kind != 0).then_some(kinds)
 }
 
 impl Container for ColumnBatch {
     fn len(&self) -> usize {
-        self.records.num_rows()
+        self.num_rows()
     }
 
     fn byte_size(&self) -> usize {
-        self.records.get_array_memory_size() + self.kinds.as_ref().map_or(0, Vec::len)
+        self.records().get_array_memory_size() + self.kinds.as_ref().map_or(0, Vec::len)
     }
 
     fn boxed_clone(&self) -> Payload {
@@ -228,7 +302,8 @@ impl Container for ColumnBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{ArrayRef, Int64Array};
+    use crate::column::Selection;
+    use arrow_array::{BooleanArray, Int64Array};
     use std::sync::Arc;
 
     fn batch(values: &[i64], kinds: &[u8]) -> ColumnBatch {
@@ -264,10 +339,24 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_keeps_the_kinds_of_what_it_keeps() {
-        let kept = batch(&[1, 2, 3], &[1, 2, 3])
-            .filter(&BooleanArray::from(vec![Some(true), None, Some(true)]))
-            .unwrap();
-        assert_eq!(values(Box::new(kept)), (vec![1, 3], vec![1, 3]));
+    fn a_deferred_column_reads_as_if_it_had_been_filtered() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let schema = batch(&[1], &[0]).schema();
+        let mask = BooleanArray::from(vec![true, false, true]);
+        let selected = BatchColumn::new(column).select(&Arc::new(Selection::new(mask)));
+        let kinds = Some(vec![1, 2]);
+        let rows = ColumnBatch::from_columns(&schema, vec![selected], 2, kinds).unwrap();
+        assert_eq!(rows.num_rows(), 2);
+        assert_eq!(values(Box::new(rows.slice(1, 1))), (vec![3], vec![2]));
+        assert_eq!(values(Box::new(rows)), (vec![1, 3], vec![1, 2]));
+    }
+
+    #[test]
+    fn a_column_of_another_type_is_refused_even_if_it_is_not_read() {
+        let schema = batch(&[1], &[0]).schema();
+        let column: ArrayRef = Arc::new(BooleanArray::from(vec![true, false]));
+        let mask = BooleanArray::from(vec![true, false]);
+        let selected = BatchColumn::new(column).select(&Arc::new(Selection::new(mask)));
+        assert!(ColumnBatch::from_columns(&schema, vec![selected], 1, None).is_err());
     }
 }

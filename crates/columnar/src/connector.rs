@@ -63,6 +63,13 @@ pub trait TableConnector: Send + Sync {
         &[]
     }
 
+    /// Whether a source of the table may be declared with fewer fields in its `ROW` columns than
+    /// its outside form has, because fields are found by name: then a query that reads some fields
+    /// of a `ROW` gets a source of only those.
+    fn prunes_fields(&self, _table: &TableSpec) -> bool {
+        false
+    }
+
     /// A source. Its batches hold the requested columns, then the requested metadata.
     ///
     /// # Errors

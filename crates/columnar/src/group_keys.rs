@@ -1,76 +1,64 @@
 //! Key columns to dense group numbers, a batch at a time.
 //!
-//! Two forms: one integer-like column without NULLs is kept as integers; anything else as
-//! canonical row bytes in one arena. A table changes from the first form to the second when it
-//! meets its first NULL.
+//! Three forms: one or two integer-like columns without NULLs are kept as integers, in the hash
+//! table itself; anything else as canonical row bytes in one arena. A table of integers changes to
+//! bytes when it meets its first NULL.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array};
+mod fixed;
+
+use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 use thalweg_core::error::{Error, Result};
 
-use crate::row_codec::{RowCodec, encode_value};
+use self::fixed::{FixedKeys, is_integer_like};
+use crate::encoded_rows::EncodedRows;
+use crate::row_codec::RowCodec;
 
 /// The distinct keys seen so far, numbered in order of appearance.
 pub struct GroupKeys {
     codec: RowCodec,
     form: Form,
+    encoded: EncodedRows,
 }
 
 enum Form {
-    Integers {
-        table: HashTable<(i64, u32)>,
-        keys: Vec<i64>,
-    },
-    Bytes {
-        table: HashTable<(u64, u32)>,
-        arena: Vec<u8>,
-        ends: Vec<usize>,
-        scratch: Vec<u8>,
-    },
+    One(FixedKeys<1>),
+    Two(FixedKeys<2>),
+    Bytes(ByteKeys),
 }
 
 const HASHER: FixedState = FixedState::with_seed(0x7468_616c_7765_6721);
 
-#[inline]
-fn hash_integer(key: i64) -> u64 {
-    HASHER.hash_one(key)
-}
-
-fn hash_bytes(bytes: &[u8]) -> u64 {
-    HASHER.hash_one(bytes)
-}
-
-fn is_integer(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Int64)
-}
-
 impl GroupKeys {
     /// No keys yet, of columns of these types.
     pub fn new(types: Vec<DataType>) -> Self {
-        let form = match types.as_slice() {
-            [one] if is_integer(one) => Form::Integers {
-                table: HashTable::new(),
-                keys: Vec::new(),
-            },
-            _ => Form::bytes(),
+        GroupKeys::with_capacity(types, 0)
+    }
+
+    /// The same with room for some keys.
+    pub fn with_capacity(types: Vec<DataType>, keys: usize) -> Self {
+        let fixed = types.iter().all(is_integer_like);
+        let form = match types.len() {
+            1 if fixed => Form::One(FixedKeys::with_capacity(keys)),
+            2 if fixed => Form::Two(FixedKeys::with_capacity(keys)),
+            _ => Form::Bytes(ByteKeys::default()),
         };
         GroupKeys {
             codec: RowCodec::new(types),
             form,
+            encoded: EncodedRows::default(),
         }
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
         match &self.form {
-            Form::Integers { keys, .. } => keys.len(),
-            Form::Bytes { ends, .. } => ends.len(),
+            Form::One(keys) => keys.len(),
+            Form::Two(keys) => keys.len(),
+            Form::Bytes(keys) => keys.ends.len(),
         }
     }
 
@@ -89,31 +77,18 @@ impl GroupKeys {
         rows: usize,
         groups: &mut Vec<u32>,
     ) -> Result<()> {
-        if let Form::Integers { table, keys } = &mut self.form {
-            let column = columns.first().filter(|column| column.null_count() == 0);
-            if let Some(column) = column {
-                intern_integers(column.as_primitive::<Int64Type>(), table, keys, groups);
-                return Ok(());
-            }
-            self.change_form()?;
+        if columns.iter().any(|column| column.null_count() > 0) {
+            self.change_form();
         }
-        let Form::Bytes {
-            table,
-            arena,
-            ends,
-            scratch,
-        } = &mut self.form
-        else {
-            return Err(Error::internal("group keys have no form"));
-        };
-        for row in 0..rows {
-            scratch.clear();
-            for column in columns {
-                encode_value(column.as_ref(), row, scratch)?;
+        match &mut self.form {
+            Form::One(keys) => keys.intern(columns, groups),
+            Form::Two(keys) => keys.intern(columns, groups),
+            Form::Bytes(keys) => {
+                self.encoded.encode(columns, rows)?;
+                groups.extend(self.encoded.iter().map(|key| keys.intern(key)));
+                Ok(())
             }
-            groups.push(intern_bytes(scratch, table, arena, ends));
         }
-        Ok(())
     }
 
     /// The number of a key given as canonical bytes, numbering it if it is new.
@@ -121,30 +96,23 @@ impl GroupKeys {
     /// # Errors
     /// `Corrupt` if the bytes are no key.
     pub fn intern_bytes(&mut self, key: &[u8]) -> Result<u32> {
-        if matches!(self.form, Form::Integers { .. }) {
-            let columns = self.codec.decode([key])?;
-            let mut groups = Vec::with_capacity(1);
-            self.intern(&columns, 1, &mut groups)?;
-            return groups
-                .pop()
-                .ok_or_else(|| Error::internal("a key has no group"));
+        if let Form::Bytes(keys) = &mut self.form {
+            return Ok(keys.intern(key));
         }
-        match &mut self.form {
-            Form::Bytes {
-                table, arena, ends, ..
-            } => Ok(intern_bytes(key, table, arena, ends)),
-            Form::Integers { .. } => Err(Error::internal("group keys have no form")),
-        }
+        let columns = self.codec.decode([key])?;
+        let mut groups = Vec::with_capacity(1);
+        self.intern(&columns, 1, &mut groups)?;
+        groups
+            .pop()
+            .ok_or_else(|| Error::internal("a key has no group"))
     }
 
     /// Appends the canonical bytes of a key.
     pub fn write_key(&self, group: u32, out: &mut Vec<u8>) {
         match &self.form {
-            Form::Integers { keys, .. } => {
-                out.push(1);
-                out.extend_from_slice(&keys[group as usize].to_le_bytes());
-            }
-            Form::Bytes { arena, ends, .. } => out.extend_from_slice(key_at(arena, ends, group)),
+            Form::One(keys) => keys.write_key(group, self.codec.types(), out),
+            Form::Two(keys) => keys.write_key(group, self.codec.types(), out),
+            Form::Bytes(keys) => out.extend_from_slice(keys.get(group)),
         }
     }
 
@@ -154,104 +122,69 @@ impl GroupKeys {
     /// `Corrupt` never, unless memory is.
     pub fn columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         match &self.form {
-            Form::Integers { keys, .. } => {
-                let values = groups.iter().map(|group| keys[*group as usize]);
-                Ok(vec![Arc::new(Int64Array::from_iter_values(values))])
-            }
-            Form::Bytes { arena, ends, .. } => self
+            Form::One(keys) => keys.columns(groups, self.codec.types()),
+            Form::Two(keys) => keys.columns(groups, self.codec.types()),
+            Form::Bytes(keys) => self
                 .codec
-                .decode(groups.iter().map(|group| key_at(arena, ends, *group))),
+                .decode(groups.iter().map(|group| keys.get(*group))),
         }
     }
 
     /// An estimate of the bytes it keeps.
     pub fn byte_size(&self) -> usize {
         match &self.form {
-            Form::Integers { table, keys } => table.capacity() * 16 + keys.capacity() * 8,
-            Form::Bytes {
-                table, arena, ends, ..
-            } => table.capacity() * 16 + arena.capacity() + ends.capacity() * 8,
+            Form::One(keys) => keys.byte_size(),
+            Form::Two(keys) => keys.byte_size(),
+            Form::Bytes(keys) => {
+                keys.table.capacity() * 16 + keys.arena.capacity() + keys.ends.capacity() * 8
+            }
         }
     }
 
     /// From integers to bytes.
-    fn change_form(&mut self) -> Result<()> {
-        let mut bytes = GroupKeys {
-            codec: self.codec.clone(),
-            form: Form::bytes(),
-        };
+    fn change_form(&mut self) {
+        if matches!(self.form, Form::Bytes(_)) {
+            return;
+        }
+        let mut bytes = ByteKeys::default();
         let mut key = Vec::new();
         for group in 0..self.len() as u32 {
             key.clear();
             self.write_key(group, &mut key);
-            bytes.intern_bytes(&key)?;
+            bytes.intern(&key);
         }
-        *self = bytes;
-        Ok(())
+        self.form = Form::Bytes(bytes);
     }
 }
 
-impl Form {
-    fn bytes() -> Form {
-        Form::Bytes {
-            table: HashTable::new(),
-            arena: Vec::new(),
-            ends: Vec::new(),
-            scratch: Vec::new(),
-        }
-    }
+/// Keys as canonical bytes.
+#[derive(Default)]
+struct ByteKeys {
+    table: HashTable<(u64, u32)>,
+    arena: Vec<u8>,
+    ends: Vec<usize>,
 }
 
-fn intern_integers(
-    column: &Int64Array,
-    table: &mut HashTable<(i64, u32)>,
-    keys: &mut Vec<i64>,
-    groups: &mut Vec<u32>,
-) {
-    groups.reserve(column.len());
-    // Neighbouring rows often share a key.
-    let mut last: Option<(i64, u32)> = None;
-    for key in column.values() {
-        if let Some((value, group)) = last
-            && value == *key
-        {
-            groups.push(group);
-            continue;
+impl ByteKeys {
+    fn intern(&mut self, key: &[u8]) -> u32 {
+        let hash = HASHER.hash_one(key);
+        let known = self.table.find(hash, |(known, group)| {
+            *known == hash && key_at(&self.arena, &self.ends, *group) == key
+        });
+        if let Some((_, group)) = known {
+            return *group;
         }
-        let entry = table
-            .entry(
-                hash_integer(*key),
-                |(known, _)| known == key,
-                |(known, _)| hash_integer(*known),
-            )
-            .or_insert_with(|| {
-                keys.push(*key);
-                (*key, (keys.len() - 1) as u32)
-            });
-        let found = *entry.get();
-        last = Some(found);
-        groups.push(found.1);
+        self.arena.extend_from_slice(key);
+        self.ends.push(self.arena.len());
+        let group = (self.ends.len() - 1) as u32;
+        self.table
+            .insert_unique(hash, (hash, group), |(known, _)| *known);
+        group
     }
-}
 
-fn intern_bytes(
-    key: &[u8],
-    table: &mut HashTable<(u64, u32)>,
-    arena: &mut Vec<u8>,
-    ends: &mut Vec<usize>,
-) -> u32 {
-    let hash = hash_bytes(key);
-    let known = table.find(hash, |(h, group)| {
-        *h == hash && key_at(arena, ends, *group) == key
-    });
-    if let Some((_, group)) = known {
-        return *group;
+    fn get(&self, group: u32) -> &[u8] {
+        key_at(&self.arena, &self.ends, group)
     }
-    arena.extend_from_slice(key);
-    ends.push(arena.len());
-    let group = (ends.len() - 1) as u32;
-    table.insert_unique(hash, (hash, group), |(h, _)| *h);
-    group
 }
 
 #[inline]
@@ -264,7 +197,8 @@ fn key_at<'a>(arena: &'a [u8], ends: &[usize], group: u32) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::StringViewArray;
+    use arrow_array::{Date32Array, Int32Array, Int64Array, StringViewArray};
+    use std::sync::Arc;
 
     fn integers(values: &[Option<i64>]) -> Vec<ArrayRef> {
         vec![Arc::new(Int64Array::from(values.to_vec()))]
@@ -302,5 +236,30 @@ mod tests {
         let mut groups = Vec::new();
         keys.intern(&[names, numbers], 3, &mut groups).unwrap();
         assert_eq!(groups, [0, 1, 2]);
+    }
+
+    #[test]
+    fn narrow_and_negative_numbers_come_back_from_both_forms() {
+        let types = vec![DataType::Int32, DataType::Date32];
+        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![-5, 7, -5]));
+        let dates: ArrayRef = Arc::new(Date32Array::from(vec![-1, 2, -1]));
+        let columns = [numbers, dates];
+        let mut keys = GroupKeys::new(types.clone());
+        let mut groups = Vec::new();
+        keys.intern(&columns, 3, &mut groups).unwrap();
+        assert_eq!(groups, [0, 1, 0]);
+        assert_eq!(keys.columns(&groups).unwrap(), columns);
+        let mut restored = GroupKeys::new(types);
+        for group in [1, 0] {
+            let mut bytes = Vec::new();
+            keys.write_key(group, &mut bytes);
+            restored.intern_bytes(&bytes).unwrap();
+        }
+        let without: ArrayRef = Arc::new(Int32Array::from(vec![None]));
+        let date: ArrayRef = Arc::new(Date32Array::from(vec![0]));
+        let mut group = Vec::new();
+        restored.intern(&[without, date], 1, &mut group).unwrap();
+        assert_eq!(group, [2]);
+        assert_eq!(restored.columns(&[1, 0, 1]).unwrap(), columns);
     }
 }

@@ -10,7 +10,7 @@ use thalweg_core::graph::KeyHasher;
 use thalweg_core::key_group::stable_hash_bytes;
 
 use crate::batch::ColumnBatch;
-use crate::row_codec::encode_value;
+use crate::encoded_rows::EncodedRows;
 
 /// Appends the stable hash of every row of some columns.
 ///
@@ -35,14 +35,9 @@ pub fn hash_columns(columns: &[ArrayRef], hashes: &mut Vec<u64>) -> Result<()> {
 
 fn hash_rows(columns: &[ArrayRef], hashes: &mut Vec<u64>) -> Result<()> {
     let rows = columns.first().map_or(0, |column| column.len());
-    let mut bytes = Vec::new();
-    for row in 0..rows {
-        bytes.clear();
-        for column in columns {
-            encode_value(column.as_ref(), row, &mut bytes)?;
-        }
-        hashes.push(stable_hash_bytes(&bytes));
-    }
+    let mut encoded = EncodedRows::default();
+    encoded.encode(columns, rows)?;
+    hashes.extend(encoded.iter().map(stable_hash_bytes));
     Ok(())
 }
 

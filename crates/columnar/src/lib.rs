@@ -1,13 +1,16 @@
 //! Arrow batches as a container of the engine, and what stateful column operators keep.
 //!
-//! - [`ColumnBatch`]: a `RecordBatch` and the kind of each row (`+I -U +U -D`).
+//! - [`ColumnBatch`]: columns, filtered when they are read, and the kind of each row
+//!   (`+I -U +U -D`).
 //! - [`RowCodec`]: rows as canonical bytes: stable hashes, snapshot entries, general keys.
 //! - [`GroupKeys`]: key columns to dense group numbers, a batch at a time.
 //! - [`RowStore`]: rows kept in columns and found by number.
 //! - [`RowLog`]: the same for rows that come and stay, without a list of places.
 
 mod batch;
+mod column;
 pub mod connector;
+mod encoded_rows;
 mod group_keys;
 mod hashing;
 mod row_codec;
@@ -16,6 +19,8 @@ mod row_log;
 mod row_store;
 
 pub use batch::ColumnBatch;
+pub use column::{BatchColumn, Selection};
+pub use encoded_rows::EncodedRows;
 pub use group_keys::GroupKeys;
 pub use hashing::{ColumnHasher, hash_columns};
 pub use row_codec::RowCodec;

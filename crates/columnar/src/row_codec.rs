@@ -65,7 +65,7 @@ impl RowCodec {
     }
 }
 
-fn unsupported(data_type: &DataType) -> Error {
+pub(crate) fn unsupported(data_type: &DataType) -> Error {
     Error::unsupported(format!(
         "a column of type `{data_type}` cannot be kept in state"
     ))

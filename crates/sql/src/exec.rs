@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod batch_join;
 pub mod calc;
+pub mod choose;
 pub mod collect;
 pub mod expr;
 pub mod group_aggregate;
@@ -19,8 +20,10 @@ pub mod join_pairs;
 pub mod join_side;
 pub mod limit;
 pub mod regular_join;
+pub mod scale;
 pub mod session_aggregate;
 pub mod sort;
+pub mod specialize;
 pub mod top_n;
 pub mod unnest;
 pub mod values;

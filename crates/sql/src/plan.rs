@@ -10,7 +10,9 @@
 
 pub mod aggregates;
 mod from_clause;
+mod leaf;
 pub mod logical;
+pub mod narrow;
 pub mod nodes;
 pub mod physical;
 pub mod relation;

@@ -113,7 +113,7 @@ fn rows_a_second_are_shared_by_the_instances() {
     let usual = source(&DataGen, &table(fields.clone(), &[])).unwrap();
     assert_eq!(usual.boundedness(), Boundedness::Unbounded);
     let (poll, batches) = instance(usual.as_ref(), 0, 1).poll(0).unwrap();
-    assert_eq!((poll, batches[0].num_rows()), (Poll::Ready, 200));
+    assert_eq!((poll, batches[0].num_rows()), (Poll::Ready, 10));
     let options = [("rows-per-second", "10")];
     let slow = source(&DataGen, &table(fields, &options)).unwrap();
     let mut slow = instance(slow.as_ref(), 1, 2);

@@ -306,8 +306,8 @@ fn rows_a_second_are_limited_and_do_not_change() {
     let source = source(&Nexmark, &table(bid(), &options)).unwrap();
     let mut limited = instance(source.as_ref(), 0, 1);
     let (poll, batches) = limited.poll(5000).unwrap();
-    assert_eq!((poll, batches[0].num_rows()), (Poll::Ready, 20));
-    let until = Some(ProcessingTime(5020));
+    assert_eq!((poll, batches[0].num_rows()), (Poll::Ready, 1));
+    let until = Some(ProcessingTime(5001));
     assert_eq!(limited.poll(5000).unwrap().0, Poll::Idle { until });
     let rest = limited.run(usize::MAX);
     let limited = whole(&[batches, rest].concat());

@@ -6,14 +6,15 @@
 //! | Output   | insertions: one row a session, when the watermark reaches its end - 1       |
 //! | Late     | a row whose session, merged with all it touches, has ended is dropped       |
 //! | State    | `sessions`: bounds and accumulators of every open session                   |
-//! | Timers   | event time, one a session end                                               |
-//! | Cost     | one hash look-up and a search among the key's open sessions a row           |
+//! | Timers   | event time, one: the earliest end that a session was seen with              |
+//! | Cost     | one hash look-up and a search among the key's open sessions a row; a session |
+//! |          | that grows is not moved: it is looked at again when its old end has come    |
 //! | Source   | Flink SQL, SESSION; sessions exactly a gap apart touch and merge            |
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, UInt32Array};
 use thalweg_columnar::{ColumnBatch, GroupKeys};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{Data, Schema, take_bytes, take_len};
@@ -35,7 +36,9 @@ pub struct SessionAggregate {
     spec: WindowAggregateSpec,
     gap: i64,
     table: TableHandle<SessionTable>,
-    keys: Vec<u32>,
+    // The earliest timer that is registered, as far as this instance knows.
+    armed: Option<i64>,
+    placed: Placed,
     firing: Vec<(u32, Session)>,
 }
 
@@ -43,6 +46,8 @@ pub struct SessionAggregate {
 struct Session {
     start: i64,
     end: i64,
+    // The end under which `ends` knows it: its end of some time ago.
+    listed: i64,
     // The number of its accumulators.
     group: u32,
 }
@@ -68,9 +73,22 @@ impl SessionAggregate {
             spec,
             gap,
             table,
-            keys: Vec::new(),
+            armed: None,
+            placed: Placed::default(),
             firing: Vec::new(),
         })
+    }
+
+    /// Makes sure of a timer at the earliest listed end.
+    fn arm(&mut self, ctx: &mut Context) {
+        let first = ctx.states().get(&self.table).ends.first_key_value();
+        let Some(end) = first.map(|(end, _)| *end) else {
+            return;
+        };
+        if self.armed.is_none_or(|armed| end < armed) {
+            self.armed = Some(end);
+            ctx.register_event_timer(EventTime(end - 1));
+        }
     }
 
     fn emit(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
@@ -105,6 +123,11 @@ impl SessionAggregate {
 }
 
 impl BatchOperator for SessionAggregate {
+    fn open(&mut self, ctx: &mut Context) -> Result<()> {
+        self.arm(ctx);
+        Ok(())
+    }
+
     fn process(
         &mut self,
         _: usize,
@@ -134,30 +157,33 @@ impl BatchOperator for SessionAggregate {
         let evaluated = evaluated?;
         let watermark = ctx.watermark();
         let table = ctx.states_mut().get_mut(&self.table);
-        self.keys.clear();
+        let placed = &mut self.placed;
+        placed.clear();
         if table.global {
-            self.keys.resize(input.num_rows(), 0);
+            placed.keys.resize(input.num_rows(), 0);
         } else {
             table
                 .keys
-                .intern(&columns, input.num_rows(), &mut self.keys)?;
+                .intern(&columns, input.num_rows(), &mut placed.keys)?;
         }
-        let mut placed = Placed::default();
+        table.make_room();
         let mut late = 0;
         for (row, time) in times.values().iter().enumerate() {
-            match table.place(self.keys[row], *time, self.gap, watermark, &mut placed)? {
-                Some(group) => placed.rows.push((row as u32, group)),
-                None => late += 1,
+            let key = placed.keys[row];
+            match table.place(key, *time, self.gap, watermark, &mut placed.moves) {
+                Some(group) => placed.put(row, group),
+                None => {
+                    placed.leave_out(row);
+                    late += 1;
+                }
             }
-            if placed.merged {
-                table.update(&mut placed, &evaluated)?;
+            if !placed.moves.is_empty() {
+                table.update(placed, row + 1, &evaluated)?;
             }
         }
-        table.update(&mut placed, &evaluated)?;
+        table.update(placed, times.len(), &evaluated)?;
         ctx.metrics().late_dropped.add(late);
-        for end in placed.new_ends {
-            ctx.register_event_timer(EventTime(end - 1));
-        }
+        self.arm(ctx);
         Ok(Progress::Done)
     }
 
@@ -171,8 +197,12 @@ impl BatchOperator for SessionAggregate {
         ctx: &mut Context,
         out: &mut Outputs,
     ) -> Result<Progress> {
+        // All that is due at once: the timers of a watermark fire before it goes on.
+        let upto = ctx.watermark().0.max(time.millis()).saturating_add(1);
         let table = ctx.states_mut().get_mut(&self.table);
-        self.firing = table.fire(time.millis() + 1);
+        self.firing = table.fire(upto);
+        self.armed = None;
+        self.arm(ctx);
         self.emit(ctx, out)
     }
 }
@@ -180,11 +210,51 @@ impl BatchOperator for SessionAggregate {
 /// Rows of a batch that have a session but are not added yet.
 #[derive(Default)]
 struct Placed {
-    rows: Vec<(u32, u32)>,
-    // Sessions were merged: what was placed must be added before their numbers are used again.
-    merged: bool,
+    /// The key of every row of the batch.
+    keys: Vec<u32>,
+    /// How many rows of the batch were added before.
+    added: usize,
+    /// The group of every row since then that has one.
+    groups: Vec<u32>,
+    /// The numbers of these rows, if some between them have no group.
+    rows: Option<Vec<u32>>,
+    /// Sessions that were merged, from and to: what was placed must be added before their numbers
+    /// are used again.
     moves: Vec<(u32, u32)>,
-    new_ends: BTreeSet<i64>,
+}
+
+impl Placed {
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.start_at(0);
+    }
+
+    fn start_at(&mut self, row: usize) {
+        self.added = row;
+        self.groups.clear();
+        self.rows = None;
+    }
+
+    fn put(&mut self, row: usize, group: u32) {
+        self.groups.push(group);
+        if let Some(rows) = &mut self.rows {
+            rows.push(row as u32);
+        }
+    }
+
+    fn leave_out(&mut self, row: usize) {
+        let before = self.added as u32..row as u32;
+        self.rows.get_or_insert_with(|| before.collect());
+    }
+
+    /// The rows with a group, where not all have one or some were added before.
+    fn selected(&mut self, upto: usize, rows: usize) -> Option<UInt32Array> {
+        match self.rows.take() {
+            Some(rows) => Some(UInt32Array::from(rows)),
+            None if self.groups.len() == rows => None,
+            None => Some(UInt32Array::from_iter_values(self.added as u32..upto as u32)),
+        }
+    }
 }
 
 /// The open sessions.
@@ -193,91 +263,67 @@ pub struct SessionTable {
     global: bool,
     // By key, in order of time.
     sessions: Vec<Vec<Session>>,
-    // Which keys have a session that ends there.
-    ends: BTreeMap<i64, BTreeSet<u32>>,
+    // The keys of sessions by an end they had once. A key is in vain where its session was merged.
+    ends: BTreeMap<i64, Vec<u32>>,
     accumulators: Vec<Box<dyn Accumulator>>,
     groups: u32,
     free: Vec<u32>,
 }
 
 impl SessionTable {
+    fn make_room(&mut self) {
+        let keys = if self.global { 1 } else { self.keys.len() };
+        if self.sessions.len() < keys {
+            self.sessions.resize_with(keys, Vec::new);
+        }
+    }
+
+    /// The group of a row's session; `None` if the row is late.
     fn place(
         &mut self,
         key: u32,
         time: i64,
         gap: i64,
         watermark: Watermark,
-        placed: &mut Placed,
-    ) -> Result<Option<u32>> {
-        let index = key as usize;
-        if self.sessions.len() <= index {
-            self.sessions.resize_with(index + 1, Vec::new);
-        }
-        let sessions = &self.sessions[index];
+        moves: &mut Vec<(u32, u32)>,
+    ) -> Option<u32> {
+        let sessions = &mut self.sessions[key as usize];
         let (mut start, mut end) = (time, time + gap);
         // Touching counts: sessions exactly a gap apart are one.
-        let first = sessions
-            .iter()
-            .position(|s| s.end >= start && s.start <= end);
-        let Some(first) = first else {
+        let touches = |s: &Session, start, end| s.end >= start && s.start <= end;
+        let Some(first) = sessions.iter().position(|s| touches(s, start, end)) else {
             if watermark >= Watermark(end - 1) {
-                return Ok(None);
+                return None;
             }
             let group = self.take_group();
-            let at = self.sessions[index].partition_point(|s| s.start < start);
-            self.sessions[index].insert(at, Session { start, end, group });
-            self.move_end(key, None, end, placed);
-            return Ok(Some(group));
+            self.insert(key, start, end, group);
+            return Some(group);
         };
-        let touched = sessions[first..]
-            .iter()
-            .take_while(|s| s.end >= start && s.start <= end)
-            .count();
-        let own = sessions[first];
-        let last = sessions[first + touched - 1];
-        start = start.min(own.start);
-        end = end.max(last.end);
-        if touched == 1 && own.start == start && own.end == end {
-            return Ok(Some(own.group));
+        let inside = sessions[first..].iter();
+        let touched = inside.take_while(|s| touches(s, start, end)).count();
+        start = start.min(sessions[first].start);
+        end = end.max(sessions[first + touched - 1].end);
+        let own = &mut sessions[first];
+        let group = own.group;
+        (own.start, own.end) = (start, end);
+        if touched > 1 {
+            let others = sessions.drain(first + 1..first + touched);
+            moves.extend(others.map(|other| (other.group, group)));
         }
-        let others: Vec<Session> = self.sessions[index]
-            .drain(first + 1..first + touched)
-            .collect();
-        self.sessions[index][first] = Session {
+        Some(group)
+    }
+
+    fn insert(&mut self, key: u32, start: i64, end: i64, group: u32) {
+        let sessions = &mut self.sessions[key as usize];
+        let at = sessions.partition_point(|session| session.start < start);
+        let session = Session {
             start,
             end,
-            group: own.group,
+            listed: end,
+            group,
         };
-        self.move_end(key, Some(own.end), end, placed);
-        for other in others {
-            self.forget_end(key, other.end, end);
-            placed.moves.push((other.group, own.group));
-            placed.merged = true;
-        }
-        Ok(Some(own.group))
-    }
-
-    fn move_end(&mut self, key: u32, from: Option<i64>, to: i64, placed: &mut Placed) {
-        if from == Some(to) {
-            return;
-        }
-        if let Some(from) = from {
-            self.forget_end(key, from, to);
-        }
-        self.ends.entry(to).or_default().insert(key);
-        placed.new_ends.insert(to);
-    }
-
-    fn forget_end(&mut self, key: u32, end: i64, kept: i64) {
-        if end == kept {
-            return;
-        }
-        if let Some(keys) = self.ends.get_mut(&end) {
-            keys.remove(&key);
-            if keys.is_empty() {
-                self.ends.remove(&end);
-            }
-        }
+        sessions.insert(at, session);
+        self.ends.entry(end).or_default().push(key);
     }
 
     fn take_group(&mut self) -> u32 {
@@ -297,32 +343,20 @@ impl SessionTable {
         self.free.push(group);
     }
 
-    /// Adds the placed rows, then carries out the merges.
-    fn update(&mut self, placed: &mut Placed, calls: &[EvaluatedCall]) -> Result<()> {
-        let rows: Vec<u32> = placed.rows.iter().map(|(row, _)| *row).collect();
-        let groups: Vec<u32> = placed.rows.iter().map(|(_, group)| *group).collect();
-        placed.rows.clear();
-        if !rows.is_empty() {
-            let rows = arrow_array::UInt32Array::from(rows);
-            for (accumulator, call) in self.accumulators.iter_mut().zip(calls) {
-                let args: Result<Vec<ArrayRef>> = call
-                    .args
-                    .iter()
-                    .map(|arg| arrow_select::take::take(arg, &rows, None))
-                    .map(|taken| taken.map_err(thalweg_columnar::arrow_error))
-                    .collect();
-                let filter = call.filter.as_ref().map(|filter| {
-                    let values = rows.values().iter().map(|row| filter.value(*row as usize));
-                    arrow_array::BooleanArray::from(values.collect::<Vec<bool>>())
-                });
-                accumulator.update(&Input {
-                    groups: &groups,
-                    args: &args?,
-                    filter: filter.as_ref(),
-                    kinds: None,
-                })?;
-            }
+    /// Adds the rows placed before row `upto`, then carries out the merges.
+    fn update(&mut self, placed: &mut Placed, upto: usize, calls: &[EvaluatedCall]) -> Result<()> {
+        let selected = placed.selected(upto, placed.keys.len());
+        for (accumulator, call) in self.accumulators.iter_mut().zip(calls) {
+            let taken = selected.as_ref().map(|rows| call.take(rows)).transpose()?;
+            let call = taken.as_ref().unwrap_or(call);
+            accumulator.update(&Input {
+                groups: &placed.groups,
+                args: &call.args,
+                filter: call.filter.as_ref(),
+                kinds: None,
+            })?;
         }
+        placed.start_at(upto);
         for (from, to) in placed.moves.drain(..) {
             for accumulator in &mut self.accumulators {
                 let state = accumulator.state(&[from])?;
@@ -330,16 +364,26 @@ impl SessionTable {
             }
             self.give_back(from);
         }
-        placed.merged = false;
         Ok(())
     }
 
-    fn fire(&mut self, end: i64) -> Vec<(u32, Session)> {
+    /// Takes out the sessions that end at or before `upto`, in order of their ends.
+    fn fire(&mut self, upto: i64) -> Vec<(u32, Session)> {
         let mut fired = Vec::new();
-        for key in self.ends.remove(&end).into_iter().flatten() {
-            let sessions = &mut self.sessions[key as usize];
-            if let Some(at) = sessions.iter().position(|session| session.end == end) {
-                fired.push((key, sessions.remove(at)));
+        while let Some(bucket) = self.ends.first_entry().filter(|first| *first.key() <= upto) {
+            let (listed, keys) = bucket.remove_entry();
+            for key in keys {
+                let sessions = &mut self.sessions[key as usize];
+                let Some(at) = sessions.iter().position(|s| s.listed == listed) else {
+                    continue;
+                };
+                let end = sessions[at].end;
+                if end == listed {
+                    fired.push((key, sessions.remove(at)));
+                } else {
+                    sessions[at].listed = end;
+                    self.ends.entry(end).or_default().push(key);
+                }
             }
         }
         fired
@@ -398,13 +442,8 @@ impl StateTable for SessionTable {
             self.keys.intern_bytes(key_bytes)?
         };
         let group = self.take_group();
-        if self.sessions.len() <= key as usize {
-            self.sessions.resize_with(key as usize + 1, Vec::new);
-        }
-        let sessions = &mut self.sessions[key as usize];
-        let at = sessions.partition_point(|session| session.start < start);
-        sessions.insert(at, Session { start, end, group });
-        self.ends.entry(end).or_default().insert(key);
+        self.make_room();
+        self.insert(key, start, end, group);
         read_group(&mut self.accumulators, group, entry)
     }
 

@@ -17,7 +17,7 @@ use arrow_array::types::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use thalweg_columnar::ColumnBatch;
 use thalweg_core::container::{Payload, downcast};
@@ -30,15 +30,41 @@ use super::expr::{Expression, evaluate};
 
 /// The operator behind a `WATERMARK` clause.
 pub struct WatermarkAssigner {
-    expression: Expression,
+    rule: WatermarkRule,
     watermarks: WatermarkOutput,
 }
 
+/// What a watermark is computed by.
+#[derive(Clone)]
+pub enum WatermarkRule {
+    /// A column less a constant: one look at the batch's highest time will do.
+    Bounded {
+        /// The time column.
+        column: Expression,
+        /// Milliseconds to stay behind it.
+        delay: i64,
+    },
+    /// Any expression, computed for every row.
+    Computed(Expression),
+}
+
+impl WatermarkRule {
+    fn highest(&self, batch: &RecordBatch) -> Result<Option<i64>> {
+        match self {
+            WatermarkRule::Bounded { column, delay } => {
+                let highest = highest_millis(&evaluate(column, batch)?)?;
+                Ok(highest.map(|millis| millis.saturating_sub(*delay)))
+            }
+            WatermarkRule::Computed(expression) => highest_millis(&evaluate(expression, batch)?),
+        }
+    }
+}
+
 impl WatermarkAssigner {
-    /// Watermarks from `expression`; idle after `idle_after` without a row.
-    pub fn new(expression: Expression, idle_after: Option<Duration>) -> Self {
+    /// Watermarks by a rule; idle after `idle_after` without a row.
+    pub fn new(rule: WatermarkRule, idle_after: Option<Duration>) -> Self {
         WatermarkAssigner {
-            expression,
+            rule,
             watermarks: WatermarkOutput::new(idle_after),
         }
     }
@@ -79,8 +105,7 @@ impl BatchOperator for WatermarkAssigner {
     ) -> Result<Progress> {
         let batch = downcast::<ColumnBatch>(batch)?;
         self.watermarks.wake(ctx, out);
-        let times = evaluate(&self.expression, batch.records())?;
-        let highest = highest_millis(&times)?;
+        let highest = self.rule.highest(batch.records())?;
         out.emit(batch);
         self.watermarks.advance(highest.map(Watermark), out);
         Ok(Progress::Done)

@@ -17,9 +17,8 @@ pub fn all() -> Vec<ScalarUDF> {
     vec![
         exact(
             "mod",
-            [DataType::Int32, DataType::Int64, DataType::Float64]
-                .map(pair)
-                .to_vec(),
+            // The widest first: a BIGINT must not be cut to fit an INT.
+            [DataType::Int64, DataType::Float64].map(pair).to_vec(),
             |types| Ok(types[0].clone()),
             modulo,
         ),

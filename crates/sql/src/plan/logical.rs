@@ -33,6 +33,27 @@ pub struct ScanSource {
     schema: SchemaRef,
 }
 
+impl ScanSource {
+    /// The source of a declared table.
+    pub fn new(table: Arc<Table>) -> Self {
+        let mut fields: Vec<FieldRef> = table.spec.schema.fields().iter().cloned().collect();
+        fields.extend(table.spec.metadata.iter().map(|(_, field)| field.clone()));
+        let schema = Arc::new(Schema::new(fields));
+        ScanSource { table, schema }
+    }
+
+    /// How many columns it has, metadata included.
+    pub fn columns(&self) -> usize {
+        self.schema.fields().len()
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<String> {
+        let fields = self.schema.fields().iter();
+        fields.map(|field| field.name().clone()).collect()
+    }
+}
+
 impl TableSource for ScanSource {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
@@ -205,15 +226,10 @@ impl<'a> Provider<'a> {
 
     fn plan_table(&self, table: &Arc<Table>, path: &[String]) -> PlanResult<LogicalPlan> {
         let name = path.last().cloned().unwrap_or_default();
-        let mut fields: Vec<FieldRef> = table.spec.schema.fields().iter().cloned().collect();
-        let physical = fields.len();
-        fields.extend(table.spec.metadata.iter().map(|(_, field)| field.clone()));
-        let schema = Arc::new(Schema::new(fields));
+        let physical = table.spec.schema.fields().len();
         let reference = TableReference::bare(name.clone());
-        let source = ScanSource {
-            table: table.clone(),
-            schema: schema.clone(),
-        };
+        let source = ScanSource::new(table.clone());
+        let schema = source.schema();
         let scan = LogicalPlanBuilder::scan(reference.clone(), Arc::new(source), None)?.build()?;
         let planner = SqlToRel::new_with_options(self, parser_options());
         let column = |position: usize, name: &str| {

@@ -24,12 +24,15 @@ use thalweg_core::graph::{NodeId, NodeKind, Partitioning, StreamEdge, StreamGrap
 use thalweg_core::operator::{BatchOperator, Setup};
 
 use self::window::rename;
-use super::logical::plan_error;
+use super::logical::{ScanSource, plan_error};
+use super::narrow::narrow;
 use super::nodes::{WatermarkNode, WindowNode};
+use super::relation::Table;
 use super::stream::{ColumnTrait, Stream};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::calc::Calc;
 use crate::exec::expr::Expression;
+use crate::exec::specialize::specialize;
 
 /// Finds a connector by the value of its table's `connector` option.
 pub type Connectors<'a> = &'a dyn Fn(&str) -> SqlResult<Arc<dyn TableConnector>>;
@@ -76,12 +79,23 @@ impl<'a> PhysicalPlanner<'a> {
         self.graph
     }
 
-    /// Plans a query; equal sub-plans are planned once.
+    /// Plans all queries of a job, so that each reads no more of its tables than they need together.
     ///
     /// # Errors
     /// `Unsupported`, naming what is not there; `Type` for what cannot work.
-    pub fn plan(&mut self, plan: &LogicalPlan) -> SqlResult<Stream> {
-        if let Some((_, stream)) = self.shared.iter().find(|(known, _)| known == plan) {
+    pub fn plan_all(&mut self, plans: &[LogicalPlan]) -> SqlResult<Vec<Stream>> {
+        let connectors = self.connectors;
+        let prunes =
+            |table: &Table| Ok(connectors(&table.connector)?.prunes_fields(&table.spec));
+        let narrowed = narrow(plans, &prunes)?;
+        narrowed.iter().map(|plan| self.plan_rows(plan)).collect()
+    }
+
+    /// Plans a query; equal sub-plans are planned once.
+    fn plan(&mut self, plan: &LogicalPlan) -> SqlResult<Stream> {
+        let mut shared = self.shared.iter();
+        if let Some((_, stream)) = shared.find(|(known, _)| known == plan && reads_same(known, plan))
+        {
             return Ok(stream.clone());
         }
         let stream = self.plan_node(plan)?;
@@ -92,10 +106,7 @@ impl<'a> PhysicalPlanner<'a> {
     }
 
     /// Plans a query so that all its columns are really there.
-    ///
-    /// # Errors
-    /// As [`PhysicalPlanner::plan`].
-    pub fn plan_rows(&mut self, plan: &LogicalPlan) -> SqlResult<Stream> {
+    fn plan_rows(&mut self, plan: &LogicalPlan) -> SqlResult<Stream> {
         let stream = self.plan(plan)?;
         self.assign(stream)
     }
@@ -166,7 +177,9 @@ impl<'a> PhysicalPlanner<'a> {
     /// Compiles an expression over a schema.
     pub(super) fn compile(&self, expr: &Expr, schema: &DFSchema) -> SqlResult<Expression> {
         let properties = ExecutionProps::new();
-        create_physical_expr(expr, schema, &properties, &Default::default()).map_err(plan_error)
+        create_physical_expr(expr, schema, &properties, &Default::default())
+            .and_then(|compiled| specialize(compiled, schema.as_arrow()))
+            .map_err(plan_error)
     }
 
     pub(super) fn add_operator(
@@ -257,12 +270,7 @@ impl<'a> PhysicalPlanner<'a> {
             }
         }
         // One operator that passes everything, so that the union has a node of its own.
-        let calc = Calc {
-            leaves: None,
-            condition: None,
-            projection: None,
-            schema: arrow_schema(schema),
-        };
+        let calc = Calc::pass(arrow_schema(schema));
         let operator = move |_: &mut Setup<'_>| -> CoreResult<Box<dyn BatchOperator>> {
             Ok(Box::new(calc.clone()))
         };
@@ -317,6 +325,29 @@ fn worth_sharing(plan: &LogicalPlan) -> bool {
             | LogicalPlan::Aggregate(_)
             | LogicalPlan::Extension(_)
     )
+}
+
+/// Whether two plans that are equal but for their sources read the same tables: equality of plans
+/// looks at tables' names only, which two databases may share.
+fn reads_same(one: &LogicalPlan, other: &LogicalPlan) -> bool {
+    scans(one)
+        .iter()
+        .zip(scans(other))
+        .all(|(one, other)| Arc::ptr_eq(one, &other))
+}
+
+fn scans(plan: &LogicalPlan) -> Vec<Arc<Table>> {
+    let mut tables = Vec::new();
+    let mut left = vec![plan];
+    while let Some(plan) = left.pop() {
+        if let LogicalPlan::TableScan(scan) = plan
+            && let Some(source) = scan.source.downcast_ref::<ScanSource>()
+        {
+            tables.push(source.table.clone());
+        }
+        left.extend(plan.inputs());
+    }
+    tables
 }
 
 /// The Arrow schema of a plan's schema, shared.

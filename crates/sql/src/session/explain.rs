@@ -2,6 +2,7 @@
 
 use thalweg_core::graph::JobGraph;
 
+use super::job::planned;
 use super::show::text_rows;
 use super::{Outcome, Session};
 use crate::dialect::{ExplainDetail, Statement};
@@ -21,7 +22,7 @@ impl Session {
             return Err(SqlError::unsupported(format!("EXPLAIN {detail:?}")));
         }
         let plan = self.plan(query)?;
-        let (stream, job, _, _) = self.with_physical(|planner, _| planner.plan_rows(&plan))?;
+        let (stream, job, _, _) = self.with_physical(|planner, _| planned(planner, &plan))?;
         let mut text = String::from("== Optimized Logical Plan ==\n");
         text.push_str(&plan.display_indent().to_string());
         text.push_str("\n\n== Operators ==\n");

@@ -17,7 +17,7 @@ use crate::plan::relation::Table;
 impl Session {
     /// One job of one or more inserts.
     pub(super) fn insert_job(&self, inserts: &[Insert]) -> SqlResult<InsertJob> {
-        let mut planned = Vec::new();
+        let (mut plans, mut tables) = (Vec::new(), Vec::new());
         for insert in inserts {
             if insert.overwrite || !insert.partition.is_empty() || insert.on_conflict.is_some() {
                 return Err(
@@ -34,11 +34,11 @@ impl Session {
             let (name, definition) = self.catalog.table(&insert.table)?;
             let table = planned_table(&name, &definition.with_options(&hints))?;
             let plan = self.plan(&insert.query)?;
-            planned.push((fit(plan, insert, &table)?, table));
+            plans.push(fit(plan, insert, &table)?);
+            tables.push(table);
         }
         let (_, graph, config, boundedness) = self.with_physical(|planner, _| {
-            for (plan, table) in &planned {
-                let stream = planner.plan_rows(plan)?;
+            for (stream, table) in planner.plan_all(&plans)?.into_iter().zip(&tables) {
                 let connector = self.connector(&table.connector)?;
                 if stream.updating && !connector.accepts_updates() {
                     return Err(SqlError::type_mismatch(format!(

@@ -108,7 +108,7 @@ impl Session {
     ) -> SqlResult<(Stream, JobGraph, ExecutionConfig, Boundedness)> {
         let plan = self.plan(query)?;
         self.with_physical(|planner, _| {
-            let stream = planner.plan_rows(&plan)?;
+            let stream = planned(planner, &plan)?;
             add_sink(
                 planner,
                 &stream,
@@ -161,6 +161,17 @@ impl Session {
         }
         Ok(config)
     }
+}
+
+/// The stream of a job's only query.
+pub(super) fn planned(
+    planner: &mut PhysicalPlanner<'_>,
+    plan: &LogicalPlan,
+) -> SqlResult<Stream> {
+    let mut streams = planner.plan_all(std::slice::from_ref(plan))?;
+    streams
+        .pop()
+        .ok_or_else(|| SqlError::internal("a query has no plan"))
 }
 
 /// Ends a stream in a sink.

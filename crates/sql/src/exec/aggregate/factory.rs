@@ -12,7 +12,9 @@ use super::sum::Sum;
 use super::variance::Variance;
 use super::{Accumulator, Input};
 use crate::exec::expr::{Expression, evaluate_all, evaluate_condition};
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow_select::take::take;
+use thalweg_columnar::arrow_error;
 
 /// Which aggregate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,28 @@ pub struct EvaluatedCall {
     pub args: Vec<ArrayRef>,
     /// The filter.
     pub filter: Option<BooleanArray>,
+}
+
+impl EvaluatedCall {
+    /// The same over some of the rows.
+    ///
+    /// # Errors
+    /// `User` if a column cannot be taken from.
+    pub fn take(&self, rows: &UInt32Array) -> Result<EvaluatedCall> {
+        let args: Result<Vec<ArrayRef>> = self
+            .args
+            .iter()
+            .map(|arg| take(arg, rows, None).map_err(arrow_error))
+            .collect();
+        let filter = self.filter.as_ref().map(|filter| {
+            let kept = rows.values().iter().map(|row| filter.value(*row as usize));
+            kept.map(Some).collect()
+        });
+        Ok(EvaluatedCall {
+            args: args?,
+            filter,
+        })
+    }
 }
 
 impl AggregateCall {

@@ -1,22 +1,21 @@
 //! Filters and projections.
 //!
-//! A filter and the projection above it become one operator, in three steps: read the *leaves*
-//! (columns, and fields of rows, which cost nothing to read), filter the leaves that the
-//! projection needs, compute its columns from them. So a filter never copies a whole row of which
-//! one field is wanted.
+//! A filter and the projection above it become one operator.
 
 use std::sync::Arc;
 
+use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{DFSchema, DFSchemaRef, ScalarValue};
+use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::{Expr, LogicalPlan};
 use thalweg_core::graph::Partitioning;
 
 use super::window::pass_window;
 use super::{Factory, PhysicalPlanner, arrow_schema, arrow_schema_of, nested, projected_schema};
-use crate::error::SqlResult;
-use crate::exec::calc::{Calc, Leaves};
+use crate::error::{SqlError, SqlResult};
+use crate::exec::calc::{Calc, Computation, Leaf, OutputColumn};
 use crate::exec::expr::Expression;
+use crate::plan::leaf::leaf;
 use crate::plan::logical::plan_error;
 use crate::plan::stream::{ColumnTrait, Stream};
 
@@ -37,13 +36,12 @@ impl PhysicalPlanner<'_> {
         {
             stream = self.assign(stream)?;
         }
-        let pending_columns = stream.pending.as_ref().map(|pending| pending.bounds_at);
-        let calc = Calc {
-            leaves: None,
-            condition: Some(self.compile(predicate, &stream.schema)?),
-            projection: None,
-            schema: arrow_schema_of(&stream.schema, pending_columns),
-        };
+        // Columns of a pending window are not there yet.
+        let columns = stream.pending.as_ref().map(|pending| pending.bounds_at);
+        let mut calc = Calc::pass(arrow_schema_of(&stream.schema, columns));
+        let mut leaves = Collected::new(&stream.schema, std::mem::take(&mut calc.leaves));
+        calc.condition = Some(self.computation(std::slice::from_ref(predicate), &mut leaves)?);
+        calc.leaves = leaves.leaves;
         Ok(self.add_calc(stream, calc, format!("Calc[where={predicate}]")))
     }
 
@@ -89,34 +87,25 @@ impl PhysicalPlanner<'_> {
         expressions: &[Expr],
         schema: &DFSchemaRef,
     ) -> SqlResult<Stream> {
-        let mut collected = Collected::default();
-        let projected: SqlResult<Vec<Expr>> = expressions
-            .iter()
-            .map(|e| collected.replace(e, &stream.schema))
-            .collect();
-        let projected = projected?;
-        let wanted = collected.leaves.len();
-        let filter = condition
-            .map(|c| collected.replace(c, &stream.schema))
+        let mut leaves = Collected::new(&stream.schema, Vec::new());
+        let mut columns = Vec::new();
+        let mut computed = Vec::new();
+        for expression in expressions {
+            let known = leaves.position(expression)?;
+            columns.push(known.map_or(OutputColumn::Computed(computed.len()), OutputColumn::Leaf));
+            if known.is_none() {
+                computed.push(expression.clone());
+            }
+        }
+        let computed = self.computation(&computed, &mut leaves)?;
+        let filtered = condition
+            .map(|condition| self.computation(std::slice::from_ref(condition), &mut leaves))
             .transpose()?;
-        let leaf_schema = projected_schema(&collected.named(), &stream.schema)?;
-        let leaves: SqlResult<Vec<Expression>> = collected
-            .leaves
-            .iter()
-            .map(|leaf| self.compile(leaf, &stream.schema))
-            .collect();
-        let compiled: SqlResult<Vec<Expression>> = projected
-            .iter()
-            .map(|e| self.compile(e, &leaf_schema))
-            .collect();
         let calc = Calc {
-            leaves: Some(Leaves {
-                expressions: leaves?,
-                schema: arrow_schema(&leaf_schema),
-                wanted,
-            }),
-            condition: filter.map(|f| self.compile(&f, &leaf_schema)).transpose()?,
-            projection: Some(compiled?),
+            leaves: leaves.leaves,
+            condition: filtered,
+            computed,
+            columns,
             schema: arrow_schema(schema),
         };
         let traits: Vec<ColumnTrait> = expressions
@@ -143,65 +132,111 @@ impl PhysicalPlanner<'_> {
         stream.text = nested(line, &[&stream.text]);
         stream
     }
+
+    /// Compiles expressions over the leaves that they read.
+    fn computation(
+        &self,
+        expressions: &[Expr],
+        collected: &mut Collected<'_>,
+    ) -> SqlResult<Computation> {
+        let mut read: Vec<(usize, Expr)> = Vec::new();
+        let mut replaced = Vec::new();
+        for expression in expressions {
+            replaced.push(collected.replace(expression, &mut read)?);
+        }
+        let named: Vec<Expr> = read
+            .iter()
+            .map(|(at, leaf)| leaf.clone().alias(leaf_name(*at)))
+            .collect();
+        let schema = projected_schema(&named, collected.schema)?;
+        let compiled: SqlResult<Vec<Expression>> = replaced
+            .iter()
+            .map(|expression| self.compile(expression, &schema))
+            .collect();
+        Ok(Computation {
+            leaves: read.into_iter().map(|(at, _)| at).collect(),
+            schema: arrow_schema(&schema),
+            expressions: compiled?,
+        })
+    }
+}
+
+fn leaf_name(position: usize) -> String {
+    format!("_l{position}")
 }
 
 /// The leaves of some expressions, each once.
-#[derive(Default)]
-struct Collected {
-    leaves: Vec<Expr>,
+struct Collected<'a> {
+    schema: &'a DFSchema,
+    leaves: Vec<Leaf>,
 }
 
-impl Collected {
-    /// The expression over the leaves, which are named `_l0`, `_l1`, ….
-    fn replace(&mut self, expression: &Expr, schema: &DFSchema) -> SqlResult<Expr> {
-        let replaced = expression.clone().transform_down(|e| {
-            if !is_leaf(&e, schema) {
-                return Ok(Transformed::no(e));
-            }
-            let at = self
-                .leaves
-                .iter()
-                .position(|known| *known == e)
-                .unwrap_or_else(|| {
-                    self.leaves.push(e);
-                    self.leaves.len() - 1
-                });
-            let leaf = Expr::Column(datafusion_common::Column::new_unqualified(format!(
-                "_l{at}"
-            )));
-            Ok(Transformed::new(leaf, true, TreeNodeRecursion::Jump))
-        });
-        Ok(replaced.map_err(plan_error)?.data)
+impl<'a> Collected<'a> {
+    fn new(schema: &'a DFSchema, leaves: Vec<Leaf>) -> Self {
+        Collected { schema, leaves }
     }
 
-    fn named(&self) -> Vec<Expr> {
-        let leaves = self.leaves.iter().enumerate();
-        leaves
-            .map(|(at, leaf)| leaf.clone().alias(format!("_l{at}")))
-            .collect()
-    }
-}
-
-/// A column, or a field of a leaf.
-fn is_leaf(expression: &Expr, schema: &DFSchema) -> bool {
-    match expression {
-        Expr::Column(column) => schema.maybe_index_of_column(column).is_some(),
-        Expr::ScalarFunction(call) if call.func.name() == "get_field" => {
-            let (row, names) = match call.args.split_first() {
-                Some(parts) => parts,
-                None => return false,
-            };
-            let text = |e: &Expr| {
-                matches!(
-                    e,
-                    Expr::Literal(
-                        ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)),
-                        _
-                    )
-                )
-            };
-            is_leaf(row, schema) && names.iter().all(text)
+    /// The position of a leaf that an expression is nothing but.
+    fn position(&mut self, expression: &Expr) -> SqlResult<Option<usize>> {
+        if let Expr::Alias(alias) = expression {
+            return self.position(&alias.expr);
         }
-        _ => false,
+        let Some((column, names)) = leaf(expression, self.schema) else {
+            return Ok(None);
+        };
+        let mut path = Vec::new();
+        let mut data_type = self.schema.field(column).data_type();
+        for name in names {
+            let DataType::Struct(fields) = data_type else {
+                // A field of something else, such as an element of a map, is computed.
+                return Ok(None);
+            };
+            let (at, field) = fields
+                .find(&name)
+                .ok_or_else(|| SqlError::unknown(format!("the row has no field `{name}`")))?;
+            path.push(at);
+            data_type = field.data_type();
+        }
+        let wanted = Leaf { column, path };
+        let known = self.leaves.iter().position(|leaf| *leaf == wanted);
+        Ok(Some(known.unwrap_or_else(|| {
+            self.leaves.push(wanted);
+            self.leaves.len() - 1
+        })))
+    }
+
+    /// The expression over leaves, which are added to those `read` and named by position.
+    fn replace(&mut self, expression: &Expr, read: &mut Vec<(usize, Expr)>) -> SqlResult<Expr> {
+        let mut failed = None;
+        let replaced = expression.clone().transform_down(|part| {
+            let found = match self.position_unaliased(&part) {
+                Ok(found) => found,
+                Err(error) => {
+                    failed = Some(error);
+                    return Ok(Transformed::new(part, false, TreeNodeRecursion::Stop));
+                }
+            };
+            let Some(at) = found else {
+                return Ok(Transformed::no(part));
+            };
+            if !read.iter().any(|(known, _)| *known == at) {
+                read.push((at, part));
+            }
+            let name = datafusion_common::Column::new_unqualified(leaf_name(at));
+            let named = Expr::Column(name);
+            Ok(Transformed::new(named, true, TreeNodeRecursion::Jump))
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(replaced.map_err(plan_error)?.data),
+        }
+    }
+
+    // An alias inside an expression stays.
+    fn position_unaliased(&mut self, expression: &Expr) -> SqlResult<Option<usize>> {
+        match expression {
+            Expr::Alias(_) => Ok(None),
+            other => self.position(other),
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use datafusion_common::{DFSchema, DFSchemaRef};
-use datafusion_expr::{Expr, TableScan};
+use datafusion_common::{DFSchema, DFSchemaRef, ScalarValue};
+use datafusion_expr::{Expr, Operator, TableScan};
 use thalweg_columnar::connector::ScanRequest;
 use thalweg_core::config::RuntimeMode;
 use thalweg_core::graph::{NodeKind, Partitioning, StreamNode};
@@ -12,7 +12,7 @@ use thalweg_core::graph::{NodeKind, Partitioning, StreamNode};
 use super::{Factory, PhysicalPlanner, arrow_schema, nested};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::values::Values;
-use crate::exec::watermark::WatermarkAssigner;
+use crate::exec::watermark::{WatermarkAssigner, WatermarkRule};
 use crate::plan::logical::ScanSource;
 use crate::plan::nodes::WatermarkNode;
 use crate::plan::stream::{ColumnTrait, Stream};
@@ -116,10 +116,10 @@ impl PhysicalPlanner<'_> {
             // The only watermark of a batch is the one at its end: nothing is late.
             return Ok(input);
         }
-        let expression = self.compile(&watermark.expression, &input.schema)?;
+        let rule = self.watermark_rule(&watermark.expression, &input)?;
         let idle = self.idle_timeout;
         let factory: Factory =
-            Arc::new(move |_| Ok(Box::new(WatermarkAssigner::new(expression.clone(), idle))));
+            Arc::new(move |_| Ok(Box::new(WatermarkAssigner::new(rule.clone(), idle))));
         let edge = [(&input, Partitioning::Unspecified)];
         let node = self.add_operator("Watermark", factory, &edge, input.parallelism);
         self.graph.nodes[node.0].generates_watermarks = true;
@@ -130,5 +130,34 @@ impl PhysicalPlanner<'_> {
         );
         input.text = nested(line, &[&input.text]);
         Ok(input)
+    }
+
+    fn watermark_rule(&self, expression: &Expr, input: &Stream) -> SqlResult<WatermarkRule> {
+        if let Expr::BinaryExpr(difference) = expression
+            && difference.op == Operator::Minus
+            && input.position(&difference.left).is_some()
+            && let Some(delay) = whole_millis(&difference.right)
+        {
+            let column = self.compile(&difference.left, &input.schema)?;
+            return Ok(WatermarkRule::Bounded { column, delay });
+        }
+        let expression = self.compile(expression, &input.schema)?;
+        Ok(WatermarkRule::Computed(expression))
+    }
+}
+
+/// The milliseconds of a constant interval, if it is a whole number of them.
+fn whole_millis(expression: &Expr) -> Option<i64> {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    match expression {
+        Expr::Literal(ScalarValue::IntervalDayTime(Some(interval)), _) => {
+            Some(i64::from(interval.days) * DAY + i64::from(interval.milliseconds))
+        }
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) => {
+            let whole = interval.months == 0 && interval.nanoseconds % 1_000_000 == 0;
+            let days = i64::from(interval.days) * DAY;
+            whole.then(|| days + interval.nanoseconds / 1_000_000)
+        }
+        _ => None,
     }
 }

@@ -1,0 +1,168 @@
+//! Keys of one or two numbers, kept in the hash table itself.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
+};
+use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_schema::{DataType, TimeUnit};
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+use thalweg_core::error::Result;
+
+use super::HASHER;
+use crate::row_codec::unsupported;
+
+/// Calls a macro with the Arrow type of an integer-like column.
+macro_rules! integer_like {
+    ($data_type:expr, $then:ident, $otherwise:expr) => {
+        match $data_type {
+            DataType::Int8 => $then!(Int8Type),
+            DataType::Int16 => $then!(Int16Type),
+            DataType::Int32 => $then!(Int32Type),
+            DataType::Int64 => $then!(Int64Type),
+            DataType::Date32 => $then!(Date32Type),
+            DataType::Timestamp(TimeUnit::Second, _) => $then!(TimestampSecondType),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => $then!(TimestampMillisecondType),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => $then!(TimestampMicrosecondType),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => $then!(TimestampNanosecondType),
+            _ => $otherwise,
+        }
+    };
+}
+
+/// Whether a column's values are whole numbers of at most 64 bits.
+pub fn is_integer_like(data_type: &DataType) -> bool {
+    macro_rules! yes {
+        ($type:ty) => {
+            true
+        };
+    }
+    integer_like!(data_type, yes, false)
+}
+
+/// The values of an integer-like column, widened.
+fn widened(column: &ArrayRef) -> Result<Cow<'_, [i64]>> {
+    macro_rules! widen {
+        ($type:ty) => {
+            widen::<$type>(column.as_primitive::<$type>())
+        };
+    }
+    Ok(integer_like!(
+        column.data_type(),
+        widen,
+        return Err(unsupported(column.data_type()))
+    ))
+}
+
+fn widen<T>(column: &PrimitiveArray<T>) -> Cow<'_, [i64]>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Into<i64>,
+{
+    if T::DATA_TYPE.primitive_width() == Some(8) {
+        return Cow::Borrowed(column.values().inner().typed_data());
+    }
+    Cow::Owned(column.values().iter().map(|value| (*value).into()).collect())
+}
+
+/// A column of a type out of widened values of it.
+fn narrowed(values: impl Iterator<Item = i64>, data_type: &DataType) -> Result<ArrayRef> {
+    macro_rules! narrow {
+        ($type:ty) => {{
+            // The value was of this type before it was widened.
+            let values = values.map(|value| value as <$type as ArrowPrimitiveType>::Native);
+            let column = PrimitiveArray::<$type>::from_iter_values(values);
+            Ok(Arc::new(column.with_data_type(data_type.clone())))
+        }};
+    }
+    integer_like!(data_type, narrow, Err(unsupported(data_type)))
+}
+
+/// Keys of `N` numbers.
+pub struct FixedKeys<const N: usize> {
+    table: HashTable<([i64; N], u32)>,
+    keys: Vec<[i64; N]>,
+}
+
+impl<const N: usize> FixedKeys<N> {
+    /// Room for some keys.
+    pub fn with_capacity(keys: usize) -> Self {
+        FixedKeys {
+            table: HashTable::with_capacity(keys),
+            keys: Vec::with_capacity(keys),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn byte_size(&self) -> usize {
+        self.table.capacity() * size_of::<([i64; N], u32)>()
+            + self.keys.capacity() * size_of::<[i64; N]>()
+    }
+
+    /// Appends the numbers of keys whose columns have no NULL.
+    pub fn intern(&mut self, columns: &[ArrayRef], groups: &mut Vec<u32>) -> Result<()> {
+        let mut values: [Cow<'_, [i64]>; N] = [const { Cow::Borrowed(&[]) }; N];
+        for (values, column) in values.iter_mut().zip(columns) {
+            *values = widened(column)?;
+        }
+        let rows = values[0].len();
+        groups.reserve(rows);
+        // Neighbouring rows often share a key.
+        let mut last: Option<([i64; N], u32)> = None;
+        for row in 0..rows {
+            let key: [i64; N] = std::array::from_fn(|column| values[column][row]);
+            let group = match last {
+                Some((known, group)) if known == key => group,
+                _ => self.number(key),
+            };
+            last = Some((key, group));
+            groups.push(group);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn number(&mut self, key: [i64; N]) -> u32 {
+        let hash = hash_key(&key);
+        if let Some((_, group)) = self.table.find(hash, |(known, _)| *known == key) {
+            return *group;
+        }
+        let group = self.keys.len() as u32;
+        self.keys.push(key);
+        let rehash = |(known, _): &([i64; N], u32)| hash_key(known);
+        self.table.insert_unique(hash, (key, group), rehash);
+        group
+    }
+
+    /// Appends the canonical bytes of a key.
+    pub fn write_key(&self, group: u32, types: &[DataType], out: &mut Vec<u8>) {
+        for (value, data_type) in self.keys[group as usize].iter().zip(types) {
+            let width = data_type.primitive_width().unwrap_or(8);
+            out.push(1);
+            out.extend_from_slice(&value.to_le_bytes()[..width]);
+        }
+    }
+
+    /// The key columns of some groups.
+    pub fn columns(&self, groups: &[u32], types: &[DataType]) -> Result<Vec<ArrayRef>> {
+        let column = |(at, data_type): (usize, &DataType)| {
+            let values = groups.iter().map(|group| self.keys[*group as usize][at]);
+            narrowed(values, data_type)
+        };
+        types.iter().enumerate().map(column).collect()
+    }
+}
+
+#[inline]
+fn hash_key<const N: usize>(key: &[i64; N]) -> u64 {
+    HASHER.hash_one(key)
+}

@@ -1,0 +1,28 @@
+//! Faster forms of compiled expressions.
+
+use std::sync::Arc;
+
+use arrow_schema::Schema;
+use datafusion_common::Result;
+use datafusion_common::tree_node::{Transformed, TreeNode};
+
+use super::choose::Choose;
+use super::expr::Expression;
+use super::scale::Scale;
+
+/// Replaces each part of an expression that has a faster form.
+///
+/// # Errors
+/// If the expression cannot be rebuilt.
+pub fn specialize(expression: Expression, schema: &Schema) -> Result<Expression> {
+    let replaced = expression.transform_up(|part| {
+        if let Some(choose) = Choose::of(&part, schema)? {
+            return Ok(Transformed::yes(Arc::new(choose) as Expression));
+        }
+        if let Some(scale) = Scale::of(&part, schema)? {
+            return Ok(Transformed::yes(Arc::new(scale) as Expression));
+        }
+        Ok(Transformed::no(part))
+    })?;
+    Ok(replaced.data)
+}
