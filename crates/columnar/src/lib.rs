@@ -5,6 +5,7 @@
 //! - [`RowCodec`]: rows as canonical bytes: stable hashes, snapshot entries, general keys.
 //! - [`GroupKeys`]: key columns to dense group numbers, a batch at a time.
 //! - [`RowStore`]: rows kept in columns and found by number.
+//! - [`RowLog`]: the same for rows that come and stay, without a list of places.
 
 mod batch;
 mod column;
@@ -14,6 +15,7 @@ mod group_keys;
 mod hashing;
 mod row_codec;
 mod row_kind;
+mod row_log;
 mod row_store;
 
 pub use batch::ColumnBatch;
@@ -23,6 +25,7 @@ pub use group_keys::GroupKeys;
 pub use hashing::{ColumnHasher, hash_columns};
 pub use row_codec::RowCodec;
 pub use row_kind::RowKind;
+pub use row_log::{Picked, RowLog};
 pub use row_store::{RowId, RowStore, StoredBatch};
 
 /// Turns an Arrow error into the engine's.

@@ -5,9 +5,10 @@
 //! living rows are copied together. So keeping a row costs 8 bytes beside its data, and emitting
 //! rows again is one `interleave` a column.
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_empty_array};
 use arrow_schema::SchemaRef;
 use arrow_select::interleave::interleave;
+use arrow_select::take::take_record_batch;
 use thalweg_core::error::Result;
 
 use crate::arrow_error;
@@ -19,6 +20,8 @@ pub struct RowId(pub u32);
 // Small stores are not worth copying together.
 const COMPACT_ROWS_MIN: usize = 16_384;
 const DEAD: (u32, u32) = (u32::MAX, u32::MAX);
+// The batch of rows that wait for theirs.
+const WAITING: u32 = u32::MAX - 1;
 
 /// Rows of one schema.
 pub struct RowStore {
@@ -26,6 +29,8 @@ pub struct RowStore {
     batches: Vec<RecordBatch>,
     places: Vec<(u32, u32)>,
     free: Vec<u32>,
+    // Rows that were inserted before their batch; some may be dead again.
+    waiting: Vec<u32>,
     live: usize,
     kept: usize,
 }
@@ -38,6 +43,7 @@ impl RowStore {
             batches: Vec::new(),
             places: Vec::new(),
             free: Vec::new(),
+            waiting: Vec::new(),
             live: 0,
             kept: 0,
         }
@@ -63,7 +69,7 @@ impl RowStore {
     /// # Errors
     /// `User` if the dead rows cannot be cleared away.
     pub fn add_batch(&mut self, batch: RecordBatch) -> Result<StoredBatch> {
-        if self.kept > COMPACT_ROWS_MIN && self.kept > 2 * self.live {
+        if self.is_sparse() {
             self.compact()?;
         }
         self.kept += batch.num_rows();
@@ -74,8 +80,66 @@ impl RowStore {
     /// Gives a number to a row of a kept batch. Valid until the next `add_batch`.
     #[inline]
     pub fn insert(&mut self, batch: &StoredBatch, row: usize) -> RowId {
+        self.insert_at((batch.0, row as u32))
+    }
+
+    /// Gives a number to a row of a batch that comes by [`RowStore::keep_waiting`]. Until then its
+    /// columns are not there, and nothing but this and `remove` may be called.
+    pub fn insert_waiting(&mut self, row: usize) -> RowId {
+        let id = self.insert_at((WAITING, row as u32));
+        self.waiting.push(id.0);
+        id
+    }
+
+    /// Whether a row's batch is yet to come.
+    #[inline]
+    pub fn is_waiting(&self, id: RowId) -> bool {
+        self.places[id.0 as usize].0 == WAITING
+    }
+
+    /// Keeps those rows of a batch that wait for it and live: copied, if they are few.
+    ///
+    /// # Errors
+    /// `User` if a column cannot be gathered.
+    pub fn keep_waiting(&mut self, records: &RecordBatch) -> Result<()> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let batch = self.batches.len() as u32;
+        let mut rows = Vec::new();
+        // A number that was given twice is moved once.
+        waiting.retain(|id| {
+            let place = &mut self.places[*id as usize];
+            let waits = place.0 == WAITING;
+            if waits {
+                rows.push(place.1);
+                *place = (batch, place.1);
+            }
+            waits
+        });
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut kept = records.clone();
+        if rows.len() * 2 < records.num_rows() {
+            for (at, id) in waiting.iter().enumerate() {
+                self.places[*id as usize].1 = at as u32;
+            }
+            kept = take_record_batch(records, &UInt32Array::from(rows)).map_err(arrow_error)?;
+        }
+        self.kept += kept.num_rows();
+        self.batches.push(kept);
+        if self.is_sparse() {
+            self.compact()?;
+        }
+        Ok(())
+    }
+
+    fn is_sparse(&self) -> bool {
+        self.kept > COMPACT_ROWS_MIN && self.kept > 2 * self.live
+    }
+
+    #[inline]
+    fn insert_at(&mut self, place: (u32, u32)) -> RowId {
         self.live += 1;
-        let place = (batch.0, row as u32);
         match self.free.pop() {
             Some(id) => {
                 self.places[id as usize] = place;
@@ -107,15 +171,31 @@ impl RowStore {
     /// # Errors
     /// `User` if a column cannot be gathered.
     pub fn columns(&self, ids: &[RowId]) -> Result<Vec<ArrayRef>> {
-        let places: Vec<(usize, usize)> = ids
-            .iter()
-            .map(|id| {
-                let (batch, row) = self.places[id.0 as usize];
-                (batch as usize, row as usize)
+        // Only the batches that are asked for take part: interleave looks at all it is given.
+        let mut used = Vec::new();
+        let mut local = vec![u32::MAX; self.batches.len()];
+        let mut places = Vec::with_capacity(ids.len());
+        for id in ids {
+            let (batch, row) = self.places[id.0 as usize];
+            let at = &mut local[batch as usize];
+            if *at == u32::MAX {
+                *at = used.len() as u32;
+                used.push(&self.batches[batch as usize]);
+            }
+            places.push((*at as usize, row as usize));
+        }
+        let columns = self.schema.fields().iter().enumerate();
+        columns
+            .map(|(column, field)| {
+                let arrays: Vec<&dyn Array> = used
+                    .iter()
+                    .map(|batch| batch.column(column).as_ref())
+                    .collect();
+                if arrays.is_empty() {
+                    return Ok(new_empty_array(field.data_type()));
+                }
+                interleave(&arrays, &places).map_err(arrow_error)
             })
-            .collect();
-        (0..self.schema.fields().len())
-            .map(|column| self.gather(column, &places))
             .collect()
     }
 
@@ -134,31 +214,6 @@ impl RowStore {
         let all = self.places.iter().enumerate();
         all.filter(|(_, place)| **place != DEAD)
             .map(|(id, _)| RowId(id as u32))
-    }
-
-    fn gather(&self, column: usize, places: &[(usize, usize)]) -> Result<ArrayRef> {
-        // Only the batches that are asked for take part: interleave looks at all it is given.
-        let mut used: Vec<usize> = places.iter().map(|(batch, _)| *batch).collect();
-        used.sort_unstable();
-        used.dedup();
-        let arrays: Vec<&dyn Array> = used
-            .iter()
-            .map(|batch| self.batches[*batch].column(column).as_ref())
-            .collect();
-        if arrays.is_empty() {
-            return Ok(arrow_array::new_empty_array(
-                self.schema.field(column).data_type(),
-            ));
-        }
-        let mut local = vec![0usize; used.last().map_or(0, |last| last + 1)];
-        for (i, batch) in used.iter().enumerate() {
-            local[*batch] = i;
-        }
-        let places: Vec<(usize, usize)> = places
-            .iter()
-            .map(|(batch, row)| (local[*batch], *row))
-            .collect();
-        interleave(&arrays, &places).map_err(arrow_error)
     }
 
     fn compact(&mut self) -> Result<()> {
@@ -219,6 +274,25 @@ mod tests {
         assert_eq!(
             values,
             kept.iter().map(|(value, _)| *value).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn of_a_batch_that_is_waited_for_only_the_living_rows_are_kept() {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
+        let records = RecordBatch::try_from_iter([("a", column)]).unwrap();
+        let mut store = RowStore::new(records.schema());
+        let first = store.insert_waiting(7);
+        let second = store.insert_waiting(8);
+        store.remove(first);
+        let third = store.insert_waiting(50);
+        assert!(store.is_waiting(third));
+        store.keep_waiting(&records).unwrap();
+        assert_eq!((store.len(), store.kept), (2, 2));
+        let rows = store.rows(&[third, second]).unwrap();
+        assert_eq!(
+            rows.column(0).as_primitive::<Int64Type>().values(),
+            &[50, 8]
         );
     }
 }

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
-use thalweg_columnar::{GroupKeys, arrow_error};
+use thalweg_columnar::arrow_error;
 use thalweg_core::error::Result;
 
-use super::expr::{Expression, batch, evaluate_all, evaluate_condition};
+use super::expr::batch;
+use super::join_codes::{KeyCodes, is_exact};
+use super::join_index::RowIndex;
+use super::join_pairs::{PairCondition, PairSide, Pairs, retain};
 
 /// Which rows a join emits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,49 +52,33 @@ impl JoinKind {
 pub struct JoinSpec {
     /// Which rows are emitted.
     pub kind: JoinKind,
-    /// The equated expressions of the left side.
-    pub left_keys: Vec<Expression>,
-    /// The equated expressions of the right side.
-    pub right_keys: Vec<Expression>,
+    /// The equated columns of the left side.
+    pub left_keys: Vec<usize>,
+    /// The equated columns of the right side.
+    pub right_keys: Vec<usize>,
     /// Their common types.
     pub key_types: Vec<DataType>,
     /// A further condition, over left and right columns.
-    pub condition: Option<Expression>,
+    pub condition: Option<PairCondition>,
     /// Columns of the left side.
     pub left: SchemaRef,
     /// Columns of the right side.
     pub right: SchemaRef,
-    /// Left and right columns together: what the condition reads.
-    pub pairs: SchemaRef,
+    /// The columns that are emitted: left ones are numbered first.
+    pub wanted: Vec<usize>,
     /// The output's columns.
     pub output: SchemaRef,
 }
 
-/// Which rows have a NULL among their keys: they match nothing.
-pub fn null_keys(keys: &[ArrayRef]) -> Option<BooleanArray> {
-    if keys.iter().all(|key| key.null_count() == 0) {
-        return None;
+impl JoinSpec {
+    /// The pairs of key columns that are compared where the codes of keys are equal.
+    pub fn compared_keys(&self) -> Vec<(usize, usize)> {
+        if is_exact(&self.key_types) {
+            return Vec::new();
+        }
+        let left = self.left_keys.iter().copied();
+        left.zip(self.right_keys.iter().copied()).collect()
     }
-    let rows = keys.first().map_or(0, |key| key.len());
-    Some(BooleanArray::from_iter(
-        (0..rows).map(|row| Some(keys.iter().any(|key| key.is_null(row)))),
-    ))
-}
-
-fn gather(records: &RecordBatch, rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
-    records
-        .columns()
-        .iter()
-        .map(|c| take(c, rows, None).map_err(arrow_error))
-        .collect()
-}
-
-fn nulls(schema: &SchemaRef, rows: usize) -> Vec<ArrayRef> {
-    schema
-        .fields()
-        .iter()
-        .map(|field| new_null_array(field.data_type(), rows))
-        .collect()
 }
 
 /// Joins two batches.
@@ -103,36 +90,44 @@ pub fn hash_join(
     left: &RecordBatch,
     right: &RecordBatch,
 ) -> Result<Vec<RecordBatch>> {
-    let (left_rows, right_rows) = matching_pairs(spec, left, right)?;
+    let (left_rows, right_rows, mut pairs) = matching_pairs(spec, left, right)?;
     let mut left_matched = vec![false; left.num_rows()];
     let mut right_matched = vec![false; right.num_rows()];
-    for (l, r) in left_rows.values().iter().zip(right_rows.values()) {
-        left_matched[*l as usize] = true;
-        right_matched[*r as usize] = true;
-    }
+    left_rows
+        .iter()
+        .for_each(|row| left_matched[*row as usize] = true);
+    right_rows
+        .iter()
+        .for_each(|row| right_matched[*row as usize] = true);
     let unmatched = |matched: &[bool], wanted: bool| {
         let rows = matched.iter().enumerate().filter(|(_, m)| **m == wanted);
         UInt32Array::from_iter_values(rows.map(|(row, _)| row as u32))
     };
+    let width = left.num_columns();
+    // Rows of one side without a match of the other.
+    let alone = |records: &RecordBatch, rows: &UInt32Array, first: usize| {
+        let wanted = spec.wanted.iter().zip(spec.output.fields());
+        let columns = wanted.map(|(at, field)| match at.checked_sub(first) {
+            Some(at) if at < records.num_columns() => {
+                take(records.column(at), rows, None).map_err(arrow_error)
+            }
+            _ => Ok(new_null_array(field.data_type(), rows.len())),
+        });
+        columns.collect::<Result<Vec<ArrayRef>>>()
+    };
     let mut parts = Vec::new();
     if spec.kind.left_only() {
         let rows = unmatched(&left_matched, spec.kind == JoinKind::Semi);
-        parts.push((gather(left, &rows)?, rows.len()));
+        parts.push((alone(left, &rows, 0)?, rows.len()));
     } else {
-        let mut columns = gather(left, &left_rows)?;
-        columns.extend(gather(right, &right_rows)?);
-        parts.push((columns, left_rows.len()));
+        parts.push((pairs.columns(&spec.wanted)?, left_rows.len()));
         if spec.kind.pads_left() {
             let rows = unmatched(&left_matched, false);
-            let mut columns = gather(left, &rows)?;
-            columns.extend(nulls(&spec.right, rows.len()));
-            parts.push((columns, rows.len()));
+            parts.push((alone(left, &rows, 0)?, rows.len()));
         }
         if spec.kind.pads_right() {
             let rows = unmatched(&right_matched, false);
-            let mut columns = nulls(&spec.left, rows.len());
-            columns.extend(gather(right, &rows)?);
-            parts.push((columns, rows.len()));
+            parts.push((alone(right, &rows, width)?, rows.len()));
         }
     }
     let filled = parts.into_iter().filter(|(_, rows)| *rows > 0);
@@ -141,48 +136,84 @@ pub fn hash_join(
         .collect()
 }
 
-fn matching_pairs(
+type Matching<'a> = (Vec<u32>, Vec<u32>, Pairs<'a>);
+
+fn matching_pairs<'a>(
+    spec: &JoinSpec,
+    left: &'a RecordBatch,
+    right: &'a RecordBatch,
+) -> Result<Matching<'a>> {
+    let side_by_side = |left_rows: &[u32], right_rows: &[u32]| {
+        let rows = left_rows.len();
+        let left = PairSide::rows(left, left_rows);
+        Pairs::new(left, PairSide::rows(right, right_rows), rows)
+    };
+    let (mut left_rows, mut right_rows) = (Vec::new(), Vec::new());
+    let Some(keys) = telling_keys(spec, left, right)? else {
+        let pairs = side_by_side(&[], &[]);
+        return Ok((left_rows, right_rows, pairs));
+    };
+    let columns = |records: &RecordBatch, keys: &mut dyn Iterator<Item = usize>| {
+        let columns: Vec<ArrayRef> = keys.map(|key| records.column(key).clone()).collect();
+        KeyCodes::new(&columns, records.num_rows())
+    };
+    let left_codes = columns(left, &mut keys.iter().map(|key| spec.left_keys[*key]))?;
+    let right_codes = columns(right, &mut keys.iter().map(|key| spec.right_keys[*key]))?;
+    let index = RowIndex::of(&right_codes);
+    let (mut hits, mut newest) = (Vec::new(), Vec::new());
+    index.probe(&left_codes, &mut hits, &mut newest);
+    for (row, newest) in hits.into_iter().zip(newest) {
+        index.chain(newest, &mut right_rows);
+        left_rows.resize(right_rows.len(), row);
+    }
+    let mut pairs = side_by_side(&left_rows, &right_rows);
+    if left_rows.is_empty() {
+        return Ok((left_rows, right_rows, pairs));
+    }
+    let types: Vec<DataType> = keys
+        .iter()
+        .map(|key| spec.key_types[*key].clone())
+        .collect();
+    let compared = if is_exact(&types) {
+        Vec::new()
+    } else {
+        spec.compared_keys()
+    };
+    if let Some(mask) = pairs.matching(&compared, spec.condition.as_ref())? {
+        retain(&mut left_rows, &mask);
+        retain(&mut right_rows, &mask);
+        let gathered = pairs.filtered(&mask)?;
+        pairs = side_by_side(&left_rows, &right_rows).with_gathered(gathered);
+    }
+    Ok((left_rows, right_rows, pairs))
+}
+
+/// The keys that can tell rows apart: of a window join, not the window's bounds, which are those
+/// of all rows. `None` if a key has one value left and another right, so that nothing matches.
+fn telling_keys(
     spec: &JoinSpec,
     left: &RecordBatch,
     right: &RecordBatch,
-) -> Result<(UInt32Array, UInt32Array)> {
-    let right_keys = evaluate_all(&spec.right_keys, right)?;
-    let left_keys = evaluate_all(&spec.left_keys, left)?;
-    let (mut right_groups, mut left_groups) = (Vec::new(), Vec::new());
-    let mut keys = GroupKeys::new(spec.key_types.clone());
-    keys.intern(&right_keys, right.num_rows(), &mut right_groups)?;
-    keys.intern(&left_keys, left.num_rows(), &mut left_groups)?;
-    let mut by_key: Vec<Vec<u32>> = vec![Vec::new(); keys.len()];
-    let right_nulls = null_keys(&right_keys);
-    for (row, group) in right_groups.iter().enumerate() {
-        if right_nulls.as_ref().is_none_or(|nulls| !nulls.value(row)) {
-            by_key[*group as usize].push(row as u32);
+) -> Result<Option<Vec<usize>>> {
+    let mut telling = Vec::new();
+    for (key, data_type) in spec.key_types.iter().enumerate() {
+        let column = |records: &RecordBatch, at: usize| {
+            KeyCodes::new(std::slice::from_ref(records.column(at)), records.num_rows())
+        };
+        let constant = |codes: &KeyCodes| codes.lowest == codes.highest && codes.nulls.is_none();
+        if is_exact(std::slice::from_ref(data_type)) {
+            let left = column(left, spec.left_keys[key])?;
+            let right = column(right, spec.right_keys[key])?;
+            if constant(&left) && constant(&right) {
+                if left.lowest != right.lowest {
+                    return Ok(None);
+                }
+                continue;
+            }
         }
+        telling.push(key);
     }
-    let left_nulls = null_keys(&left_keys);
-    let (mut left_rows, mut right_rows) = (Vec::new(), Vec::new());
-    for (row, group) in left_groups.iter().enumerate() {
-        if left_nulls.as_ref().is_some_and(|nulls| nulls.value(row)) {
-            continue;
-        }
-        for other in &by_key[*group as usize] {
-            left_rows.push(row as u32);
-            right_rows.push(*other);
-        }
-    }
-    let (left_rows, right_rows) = (UInt32Array::from(left_rows), UInt32Array::from(right_rows));
-    let Some(condition) = &spec.condition else {
-        return Ok((left_rows, right_rows));
-    };
-    let mut columns = gather(left, &left_rows)?;
-    columns.extend(gather(right, &right_rows)?);
-    let pairs = batch(&spec.pairs, columns, left_rows.len())?;
-    let mask = evaluate_condition(condition, &pairs)?;
-    let keep = |rows: &UInt32Array| -> Result<UInt32Array> {
-        let kept = arrow_select::filter::filter(rows, &mask).map_err(arrow_error)?;
-        Ok(UInt32Array::from(kept.to_data()))
-    };
-    Ok((keep(&left_rows)?, keep(&right_rows)?))
+    Ok(Some(telling))
 }
 
 /// An `Arc`ed join, shared by the instances of an operator.

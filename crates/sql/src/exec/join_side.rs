@@ -1,150 +1,250 @@
 //! The rows of one side of a join, found by key.
+//!
+//! | Contract |                                                                               |
+//! |----------|-------------------------------------------------------------------------------|
+//! | Rows     | kept in whole batches and numbered; a dead row stays until half are dead      |
+//! | Index    | rows of insertions wait unindexed until they are looked up ([`Backlog`])      |
+//! | Entries  | up to [`ENTRY_ROWS_MAX`] rows of one key group, each behind its match count   |
 
 use std::any::Any;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, SchemaRef};
-use thalweg_columnar::{GroupKeys, RowCodec, RowId, RowStore};
+use arrow_schema::SchemaRef;
+use thalweg_columnar::{Picked, RowCodec, RowLog, hash_columns};
 use thalweg_core::data::{Data, Schema, take_bytes, take_len};
 use thalweg_core::error::{Error, Result};
-use thalweg_core::key_group::{key_group, stable_hash_bytes};
+use thalweg_core::key_group::key_group;
 use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable};
 
 use super::expr::batch;
+use super::join_backlog::Backlog;
+use super::join_codes::KeyCodes;
+use super::join_index::RowIndex;
 
-const NONE: u32 = u32::MAX;
+const ENTRY_ROWS_MAX: usize = 512;
+const COMPACT_ROWS_MIN: usize = 16_384;
 
-/// All living rows of a side. Rows of one key form a chain, oldest first.
+/// All living rows of a side.
 pub struct JoinSide {
-    keys: GroupKeys,
-    rows: RowStore,
+    keys: Vec<usize>,
     codec: RowCodec,
-    heads: Vec<u32>,
-    tails: Vec<u32>,
-    next: Vec<u32>,
-    /// How many rows of the other side match each row: kept where the join pads or only tests.
-    pub matches: Vec<u32>,
+    log: RowLog,
+    index: RowIndex,
+    backlog: Backlog,
+    // By row; shorter than the log if the last rows live.
+    dead: Vec<bool>,
+    dead_rows: usize,
+    // By row, if they are counted: how many rows of the other side match it.
+    matches: Option<Vec<u32>>,
+}
+
+/// What the rows of a batch match.
+#[derive(Default)]
+pub struct Met {
+    /// The batch's rows that match an indexed row, ascending.
+    pub rows: Vec<u32>,
+    /// The newest indexed row that each matches: the head of its chain.
+    pub newest: Vec<u32>,
+    /// Pairs of a row of the batch and a row that is not indexed.
+    pub pairs: Vec<(u32, u32)>,
 }
 
 impl JoinSide {
-    /// An empty side.
-    pub fn new(key_types: Vec<DataType>, schema: SchemaRef) -> Self {
+    /// An empty side with its key columns. Matches are counted where the join pads or only tests.
+    pub fn new(keys: Vec<usize>, schema: SchemaRef, counts_matches: bool) -> Self {
         let types = schema
             .fields()
             .iter()
             .map(|field| field.data_type().clone())
             .collect();
         JoinSide {
-            keys: GroupKeys::new(key_types),
-            rows: RowStore::new(schema),
+            keys,
             codec: RowCodec::new(types),
-            heads: Vec::new(),
-            tails: Vec::new(),
-            next: Vec::new(),
-            matches: Vec::new(),
+            log: RowLog::new(schema),
+            index: RowIndex::default(),
+            backlog: Backlog::default(),
+            dead: Vec::new(),
+            dead_rows: 0,
+            matches: counts_matches.then(Vec::new),
         }
     }
 
-    /// The kept rows.
-    pub fn rows(&self) -> &RowStore {
-        &self.rows
+    /// The rows' schema.
+    pub fn schema(&self) -> &SchemaRef {
+        self.log.schema()
     }
 
-    /// The key numbers of a batch's rows, numbering new keys.
+    /// Some rows, whose columns can then be asked for.
+    pub fn pick(&self, numbers: &[u32]) -> Picked<'_> {
+        self.log.pick(numbers)
+    }
+
+    /// The codes of a batch's keys.
     ///
     /// # Errors
-    /// `Unsupported` for a key type without a canonical form.
-    pub fn intern(&mut self, keys: &[ArrayRef], rows: usize, out: &mut Vec<u32>) -> Result<()> {
-        self.keys.intern(keys, rows, out)?;
-        self.heads.resize(self.keys.len(), NONE);
-        self.tails.resize(self.keys.len(), NONE);
-        Ok(())
+    /// `User` for a key type that cannot be hashed.
+    pub fn codes(&self, records: &RecordBatch) -> Result<KeyCodes> {
+        KeyCodes::new(&self.key_columns(records), records.num_rows())
     }
 
-    /// Keeps a batch, whose rows can then be inserted.
+    fn key_columns(&self, records: &RecordBatch) -> Vec<ArrayRef> {
+        let keys = self.keys.iter();
+        keys.map(|key| records.column(*key).clone()).collect()
+    }
+
+    /// Adds a batch of living rows. Returns the number of the first.
     ///
     /// # Errors
-    /// `User` if dead rows cannot be cleared away.
-    pub fn add_batch(&mut self, records: RecordBatch) -> Result<thalweg_columnar::StoredBatch> {
-        self.rows.add_batch(records)
-    }
-
-    /// Inserts a row of a kept batch at the end of its key's chain.
-    pub fn insert(
-        &mut self,
-        stored: &thalweg_columnar::StoredBatch,
-        row: usize,
-        key: u32,
-    ) -> RowId {
-        let id = self.rows.insert(stored, row);
-        let index = id.0 as usize;
-        if self.next.len() <= index {
-            self.next.resize(index + 1, NONE);
-            self.matches.resize(index + 1, 0);
+    /// `Unsupported` for more rows than there are numbers.
+    pub fn append(&mut self, records: RecordBatch, keys: &KeyCodes) -> Result<u32> {
+        let first = self.keep(records)?;
+        if !self.backlog.push(keys, first) {
+            self.index.insert_all(keys, first);
         }
-        self.next[index] = NONE;
-        self.matches[index] = 0;
-        let tail = &mut self.tails[key as usize];
-        if *tail == NONE {
-            self.heads[key as usize] = id.0;
-        } else {
-            self.next[*tail as usize] = id.0;
+        Ok(first)
+    }
+
+    /// Keeps a batch whose rows are linked one by one. Returns the number of the first.
+    ///
+    /// # Errors
+    /// `Unsupported` for more rows than there are numbers.
+    pub fn keep(&mut self, records: RecordBatch) -> Result<u32> {
+        if self.dead_rows > COMPACT_ROWS_MIN && self.dead_rows > self.log.end() as usize / 2 {
+            self.compact()?;
         }
-        *tail = id.0;
-        id
+        let first = self.log.push(records)?;
+        if let Some(matches) = &mut self.matches {
+            matches.resize(self.log.end() as usize, 0);
+        }
+        Ok(first)
     }
 
-    /// The rows of a key, oldest first.
-    pub fn chain(&self, key: u32) -> impl Iterator<Item = RowId> + '_ {
-        let mut at = self.heads.get(key as usize).copied().unwrap_or(NONE);
-        std::iter::from_fn(move || {
-            (at != NONE).then(|| {
-                let id = RowId(at);
-                at = self.next[at as usize];
-                id
-            })
-        })
+    /// Makes a kept row one that is found: row `row` of the batch whose codes are given.
+    pub fn link(&mut self, keys: &KeyCodes, row: usize, number: u32) {
+        self.index.insert(keys, row, number);
     }
 
-    /// Takes a row equal to row `row` of `columns` out of its key's chain. `None` if there is no
-    /// such row: what is retracted was never added, or its state has expired.
+    /// Indexes all rows.
+    pub fn index_all(&mut self) {
+        self.backlog.drain(&mut self.index);
+    }
+
+    /// What the rows of a batch of the other side match. Rows that wait unindexed take part, and
+    /// some may be indexed for it.
+    pub fn meet(&mut self, wanted: &KeyCodes, pairs_max: usize) -> Met {
+        let mut met = Met::default();
+        self.backlog
+            .meet(wanted, pairs_max, &mut self.index, &mut met.pairs);
+        self.index.probe(wanted, &mut met.rows, &mut met.newest);
+        met
+    }
+
+    /// Appends the rows of a chain, oldest first.
+    #[inline]
+    pub fn chain(&self, newest: u32, rows: &mut Vec<u32>) {
+        self.index.chain(newest, rows);
+    }
+
+    /// How many rows of the other side match a row.
+    ///
+    /// # Errors
+    /// `Internal` if they are not counted.
+    pub fn matches_mut(&mut self, number: u32) -> Result<&mut u32> {
+        self.matches
+            .as_mut()
+            .and_then(|matches| matches.get_mut(number as usize))
+            .ok_or_else(|| Error::internal("this join does not count matches"))
+    }
+
+    /// Takes away a row equal to row `row` of a batch. `false` if there is none: what is retracted
+    /// was never added. Its columns can still be asked for until the next batch. All rows must be
+    /// indexed.
     ///
     /// # Errors
     /// `Unsupported` for a column type without a canonical form.
-    pub fn remove(&mut self, columns: &[ArrayRef], row: usize, key: u32) -> Result<Option<RowId>> {
+    pub fn remove(&mut self, records: &RecordBatch, keys: &KeyCodes, row: usize) -> Result<bool> {
+        let (log, codec) = (&self.log, &self.codec);
         let (mut wanted, mut found) = (Vec::new(), Vec::new());
-        self.codec.encode(columns, row, &mut wanted)?;
-        let mut before = NONE;
-        let mut at = self.heads[key as usize];
-        while at != NONE {
-            let (kept, place) = self.rows.place(RowId(at));
+        codec.encode(records.columns(), row, &mut wanted)?;
+        let gone = self.index.remove(keys, row, |number| -> Result<bool> {
+            let (kept, place) = log.place(number);
             found.clear();
-            self.codec.encode(kept.columns(), place, &mut found)?;
-            if found == wanted {
-                self.unlink(key, before, at);
-                return Ok(Some(RowId(at)));
+            codec.encode(kept.columns(), place, &mut found)?;
+            Ok(found == wanted)
+        })?;
+        if let Some(number) = gone {
+            let number = number as usize;
+            if self.dead.len() <= number {
+                self.dead.resize(number + 1, false);
             }
-            before = at;
-            at = self.next[at as usize];
+            self.dead[number] = true;
+            self.dead_rows += 1;
         }
-        Ok(None)
+        Ok(gone.is_some())
     }
 
-    fn unlink(&mut self, key: u32, before: u32, at: u32) {
-        let next = self.next[at as usize];
-        if before == NONE {
-            self.heads[key as usize] = next;
-        } else {
-            self.next[before as usize] = next;
-        }
-        if next == NONE {
-            self.tails[key as usize] = before;
-        }
+    fn lives(&self, number: u32) -> bool {
+        !self.dead.get(number as usize).copied().unwrap_or(false)
     }
 
-    /// Forgets a row that was taken out of its chain and is no longer needed for output.
-    pub fn forget(&mut self, id: RowId) {
-        self.rows.remove(id);
+    /// Copies the living rows together. All rows are indexed: some were removed.
+    fn compact(&mut self) -> Result<()> {
+        let living: Vec<u32> = (0..self.log.end()).filter(|row| self.lives(*row)).collect();
+        let mut compacted = JoinSide::new(
+            self.keys.clone(),
+            self.schema().clone(),
+            self.matches.is_some(),
+        );
+        for numbers in living.chunks(COMPACT_ROWS_MIN) {
+            let columns = self.pick(numbers).columns()?;
+            let records = batch(self.schema(), columns, numbers.len())?;
+            let keys = compacted.codes(&records)?;
+            let first = compacted.keep(records)?;
+            compacted.index.insert_all(&keys, first);
+        }
+        if let (Some(new), Some(old)) = (&mut compacted.matches, &self.matches) {
+            for (new, row) in new.iter_mut().zip(&living) {
+                *new = old[*row as usize];
+            }
+        }
+        *self = compacted;
+        Ok(())
+    }
+
+    fn write(&self, max_parallelism: u32, sink: &mut EntrySink<'_>) -> Result<()> {
+        let mut open = vec![(Vec::new(), 0); max_parallelism as usize];
+        let (mut hashes, mut bytes) = (Vec::new(), Vec::new());
+        for (first, records) in self.log.batches() {
+            hashes.clear();
+            hash_columns(&self.key_columns(records), &mut hashes)?;
+            for row in 0..records.num_rows() {
+                let number = first + row as u32;
+                if !self.lives(number) {
+                    continue;
+                }
+                let hash = hashes.get(row);
+                let group = hash.map_or(0, |hash| key_group(*hash, max_parallelism));
+                let (entry, rows) = &mut open[group as usize];
+                let matches = self.matches.as_ref().map(|all| all[number as usize]);
+                matches.unwrap_or(0).encode(entry);
+                bytes.clear();
+                self.codec.encode(records.columns(), row, &mut bytes)?;
+                (bytes.len() as u32).encode(entry);
+                entry.extend_from_slice(&bytes);
+                *rows += 1;
+                if *rows == ENTRY_ROWS_MAX {
+                    sink(Some(group), entry);
+                    entry.clear();
+                    *rows = 0;
+                }
+            }
+        }
+        for (group, (entry, _)) in open.iter().enumerate() {
+            if !entry.is_empty() {
+                sink(Some(group as u32), entry);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -159,27 +259,11 @@ impl StateTable for JoinSide {
         max_parallelism: u32,
         sink: &mut EntrySink<'_>,
     ) {
-        let mut key_bytes = Vec::new();
-        for key in 0..self.heads.len() as u32 {
-            key_bytes.clear();
-            self.keys.write_key(key, &mut key_bytes);
-            for id in self.chain(key) {
-                let mut bytes = Vec::new();
-                (key_bytes.len() as u32).encode(&mut bytes);
-                bytes.extend_from_slice(&key_bytes);
-                self.matches[id.0 as usize].encode(&mut bytes);
-                let (kept, row) = self.rows.place(id);
-                let written = self.codec.encode(kept.columns(), row, &mut bytes);
-                assert!(
-                    written.is_ok(),
-                    "rows in memory can be written: {written:?}"
-                );
-                sink(
-                    Some(key_group(stable_hash_bytes(&key_bytes), max_parallelism)),
-                    &bytes,
-                );
-            }
-        }
+        let written = self.write(max_parallelism, sink);
+        assert!(
+            written.is_ok(),
+            "rows in memory can be written: {written:?}"
+        );
     }
 
     fn restore(
@@ -188,21 +272,20 @@ impl StateTable for JoinSide {
         _: Option<&mut dyn ErasedKeyIndex>,
         _: &mut dyn FnMut(Slot),
     ) -> Result<()> {
-        let len = take_len(&mut entry, 1)?;
-        let key = self.keys.intern_bytes(take_bytes(&mut entry, len)?)?;
-        self.heads.resize(self.keys.len(), NONE);
-        self.tails.resize(self.keys.len(), NONE);
-        let matches = u32::decode(&mut entry)?;
-        let columns = self.codec.decode([entry])?;
-        if columns.len() != self.rows.schema().fields().len() {
-            return Err(Error::corrupt(
-                "a stored row has the wrong number of columns",
-            ));
+        let (mut matches, mut rows) = (Vec::new(), Vec::new());
+        while !entry.is_empty() {
+            matches.push(u32::decode(&mut entry)?);
+            let len = take_len(&mut entry, 1)?;
+            rows.push(take_bytes(&mut entry, len)?);
         }
-        let records = batch(&self.rows.schema().clone(), columns, 1)?;
-        let stored = self.rows.add_batch(records)?;
-        let id = self.insert(&stored, 0, key);
-        self.matches[id.0 as usize] = matches;
+        let count = rows.len();
+        let columns = self.codec.decode(rows)?;
+        let records = batch(&self.schema().clone(), columns, count)?;
+        let keys = self.codes(&records)?;
+        let first = self.append(records, &keys)? as usize;
+        if let Some(kept) = &mut self.matches {
+            kept[first..].copy_from_slice(&matches);
+        }
         Ok(())
     }
 

@@ -6,24 +6,30 @@
 //! | Output   | a changelog of `+I` and `-D`; insertions only for an inner join of insertions |
 //! | Outer    | a padded row is retracted at the first match and comes back after the last   |
 //! | State    | `left`, `right`: all living rows; unbounded                                  |
+//! | Order    | pairs of an input batch in any order                                         |
 //! | Cost     | one look-up a row, one gather a pair; output is bounded by pausing           |
 //! | Source   | Flink SQL, Regular Joins                                                     |
 
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
-use arrow_select::take::take;
-use thalweg_columnar::{ColumnBatch, RowId, RowKind, arrow_error};
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use thalweg_columnar::{ColumnBatch, RowKind, arrow_error};
 use thalweg_core::container::{Payload, downcast};
-use thalweg_core::error::{Error, Result};
+use thalweg_core::error::Result;
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
 use thalweg_core::state::TableHandle;
 
-use super::expr::{batch, evaluate_all, evaluate_condition};
-use super::hash_join::{JoinKind, SharedJoin, null_keys};
-use super::join_side::JoinSide;
+use super::expr::batch;
+use super::hash_join::{JoinKind, SharedJoin};
+use super::join_codes::KeyCodes;
+use super::join_emission::Emission;
+use super::join_pairs::{PairSide, Pairs, retain};
+use super::join_side::{JoinSide, Met};
 
 /// The operator.
 pub struct RegularJoin {
     spec: SharedJoin,
+    // Pairs of key columns that are compared, because their codes may be equal by chance.
+    compared: Vec<(usize, usize)>,
     sides: [TableHandle<JoinSide>; 2],
     work: Option<Work>,
 }
@@ -32,82 +38,83 @@ pub struct RegularJoin {
 struct Work {
     port: usize,
     input: ColumnBatch,
-    // By row: the key's number on its own side and on the other; `None` for a NULL key.
-    own_keys: Vec<u32>,
-    other_keys: Vec<Option<u32>>,
-    stored: Option<thalweg_columnar::StoredBatch>,
-    next: usize,
+    keys: KeyCodes,
+    met: Met,
+    // Pairs only: an inner join of an insertions' batch.
+    plain: bool,
+    // How far it came in `met.pairs`, in `met.rows`, and in the input if it is not plain.
+    next_pair: usize,
+    next_hit: usize,
+    next_row: usize,
+    // The number of the next added row, if it is not plain.
+    next_number: u32,
 }
 
-/// Output under construction: rows of the input, rows of the other side, kinds.
-#[derive(Default)]
-struct Emission {
-    // Row of the input or, for padded rows of the other side, none.
-    own: Vec<Option<u32>>,
-    other: Vec<Option<RowId>>,
-    kinds: Vec<u8>,
-    forget: Vec<RowId>,
-}
+impl Work {
+    fn is_done(&self) -> bool {
+        if self.plain {
+            self.next_pair == self.met.pairs.len() && self.next_hit == self.met.rows.len()
+        } else {
+            self.next_row == self.input.num_rows()
+        }
+    }
 
-impl Emission {
-    fn push(&mut self, own: Option<u32>, other: Option<RowId>, kind: RowKind) {
-        self.own.push(own);
-        self.other.push(other);
-        self.kinds.push(kind as u8);
+    /// Appends the indexed matches of the next row that has some.
+    fn next_chain(&mut self, other: &JoinSide, rows: &mut Vec<u32>, numbers: &mut Vec<u32>) {
+        other.chain(self.met.newest[self.next_hit], numbers);
+        rows.resize(numbers.len(), self.met.rows[self.next_hit]);
+        self.next_hit += 1;
     }
 }
 
 impl RegularJoin {
     /// Declares the state.
     pub fn new(spec: SharedJoin, setup: &mut Setup<'_>) -> Self {
-        let left = JoinSide::new(spec.key_types.clone(), spec.left.clone());
-        let right = JoinSide::new(spec.key_types.clone(), spec.right.clone());
+        let counts = spec.kind != JoinKind::Inner;
+        let left = JoinSide::new(spec.left_keys.clone(), spec.left.clone(), counts);
+        let right = JoinSide::new(spec.right_keys.clone(), spec.right.clone(), counts);
         let sides = [
             setup.states.table("left", left),
             setup.states.table("right", right),
         ];
         RegularJoin {
+            compared: spec.compared_keys(),
             spec,
             sides,
             work: None,
         }
     }
 
-    fn begin(&mut self, port: usize, input: ColumnBatch, ctx: &mut Context) -> Result<()> {
-        let expressions = if port == 0 {
-            &self.spec.left_keys
-        } else {
-            &self.spec.right_keys
-        };
-        let keys = evaluate_all(expressions, input.records())?;
-        let rows = input.num_rows();
-        let (mut own_keys, mut other_keys) = (Vec::new(), Vec::new());
+    fn begin(
+        &mut self,
+        port: usize,
+        input: ColumnBatch,
+        pairs_max: usize,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        let plain = self.spec.kind == JoinKind::Inner && input.kinds().is_none();
         let own = ctx.states_mut().get_mut(&self.sides[port]);
-        own.intern(&keys, rows, &mut own_keys)?;
-        let adds = (0..rows).any(|row| input.kind(row).is_addition());
-        let stored = adds
-            .then(|| own.add_batch(input.records().clone()))
-            .transpose()?;
+        let keys = own.codes(input.records())?;
+        let next_number = if plain {
+            own.append(input.records().clone(), &keys)?
+        } else {
+            own.index_all();
+            own.keep(additions(&input)?)?
+        };
         let other = ctx.states_mut().get_mut(&self.sides[1 - port]);
-        other.intern(&keys, rows, &mut other_keys)?;
-        let nulls = null_keys(&keys);
-        let other_keys = other_keys
-            .into_iter()
-            .enumerate()
-            .map(|(row, key)| {
-                nulls
-                    .as_ref()
-                    .is_none_or(|nulls| !nulls.value(row))
-                    .then_some(key)
-            })
-            .collect();
+        if !plain {
+            other.index_all();
+        }
         self.work = Some(Work {
             port,
+            met: other.meet(&keys, pairs_max),
             input,
-            own_keys,
-            other_keys,
-            stored,
-            next: 0,
+            keys,
+            plain,
+            next_pair: 0,
+            next_hit: 0,
+            next_row: 0,
+            next_number,
         });
         Ok(())
     }
@@ -116,85 +123,100 @@ impl RegularJoin {
         let Some(mut work) = self.work.take() else {
             return Ok(Progress::Done);
         };
-        while work.next < work.input.num_rows() {
+        while !work.is_done() {
             if out.is_full() {
                 self.work = Some(work);
                 return Ok(Progress::Pending);
             }
-            self.advance(&mut work, ctx, out)?;
+            if work.plain {
+                self.advance_plain(&mut work, ctx, out)?;
+            } else {
+                self.advance(&mut work, ctx, out)?;
+            }
         }
         Ok(Progress::Done)
     }
 
-    /// Joins the next rows, as many as give about a batch of pairs.
-    fn advance(&mut self, work: &mut Work, ctx: &mut Context, out: &mut Outputs) -> Result<()> {
+    /// Emits the next pairs, about a batch of them.
+    fn advance_plain(&self, work: &mut Work, ctx: &Context, out: &mut Outputs) -> Result<()> {
         let other = ctx.states().get(&self.sides[1 - work.port]);
-        let (mut rows, mut ids) = (Vec::new(), Vec::new());
-        let first = work.next;
-        while work.next < work.input.num_rows() && ids.len() < out.rows_max() {
-            if let Some(key) = work.other_keys[work.next] {
-                for id in other.chain(key) {
-                    rows.push(work.next as u32);
-                    ids.push(id);
-                }
-            }
-            work.next += 1;
+        let waiting = work.met.pairs[work.next_pair..].iter();
+        let (mut rows, mut numbers): (Vec<u32>, Vec<u32>) =
+            waiting.take(out.rows_max()).copied().unzip();
+        work.next_pair += rows.len();
+        while work.next_hit < work.met.rows.len() && numbers.len() < out.rows_max() {
+            work.next_chain(other, &mut rows, &mut numbers);
         }
-        self.keep_matching(work, other, &mut rows, &mut ids)?;
+        let mut pairs = self.matching(work, other, &mut rows, &mut numbers)?;
+        if !rows.is_empty() {
+            let columns = pairs.columns(&self.spec.wanted)?;
+            let records = batch(&self.spec.output, columns, rows.len())?;
+            out.emit(Box::new(ColumnBatch::insertions(records)));
+        }
+        Ok(())
+    }
+
+    /// Joins the next rows one by one, as many as give about a batch of pairs.
+    fn advance(&self, work: &mut Work, ctx: &mut Context, out: &mut Outputs) -> Result<()> {
+        let other = ctx.states().get(&self.sides[1 - work.port]);
+        let (mut rows, mut numbers) = (Vec::new(), Vec::new());
+        let first = work.next_row;
+        while work.next_row < work.input.num_rows() && numbers.len() < out.rows_max() {
+            let hit = work.met.rows.get(work.next_hit);
+            if hit.is_some_and(|row| *row as usize == work.next_row) {
+                work.next_chain(other, &mut rows, &mut numbers);
+            }
+            work.next_row += 1;
+        }
+        self.matching(work, other, &mut rows, &mut numbers)?;
         let mut emission = Emission::default();
         let mut pair = 0;
-        for row in first..work.next {
+        for row in first..work.next_row {
             let start = pair;
             while pair < rows.len() && rows[pair] as usize == row {
                 pair += 1;
             }
-            self.join_row(work, row, &ids[start..pair], ctx, &mut emission)?;
+            self.join_row(work, row, &numbers[start..pair], ctx, &mut emission)?;
         }
         self.emit(work, emission, ctx, out)
     }
 
-    fn keep_matching(
+    /// Keeps the pairs that really match, and what of their columns was gathered for it.
+    fn matching<'a>(
         &self,
-        work: &Work,
-        other: &JoinSide,
+        work: &'a Work,
+        other: &'a JoinSide,
         rows: &mut Vec<u32>,
-        ids: &mut Vec<RowId>,
-    ) -> Result<()> {
-        let Some(condition) = &self.spec.condition else {
-            return Ok(());
+        numbers: &mut Vec<u32>,
+    ) -> Result<Pairs<'a>> {
+        let side_by_side = |rows: &[u32], numbers: &[u32]| {
+            let own = PairSide::rows(work.input.records(), rows);
+            let others = PairSide::Kept(other.pick(numbers));
+            if work.port == 0 {
+                Pairs::new(own, others, rows.len())
+            } else {
+                Pairs::new(others, own, rows.len())
+            }
         };
+        let mut pairs = side_by_side(rows, numbers);
         if rows.is_empty() {
-            return Ok(());
+            return Ok(pairs);
         }
-        let positions = UInt32Array::from(rows.clone());
-        let own = take_all(work.input.records(), &positions)?;
-        let others = other.rows().columns(ids)?;
-        let columns = if work.port == 0 {
-            [own, others]
-        } else {
-            [others, own]
-        }
-        .concat();
-        let pairs = batch(&self.spec.pairs, columns, rows.len())?;
-        let mask = evaluate_condition(condition, &pairs)?;
-        let mut at = 0;
-        rows.retain(|_| {
-            at += 1;
-            mask.value(at - 1)
-        });
-        at = 0;
-        ids.retain(|_| {
-            at += 1;
-            mask.value(at - 1)
-        });
-        Ok(())
+        let condition = self.spec.condition.as_ref();
+        let Some(mask) = pairs.matching(&self.compared, condition)? else {
+            return Ok(pairs);
+        };
+        retain(rows, &mask);
+        retain(numbers, &mask);
+        let gathered = pairs.filtered(&mask)?;
+        Ok(side_by_side(rows, numbers).with_gathered(gathered))
     }
 
     fn join_row(
         &self,
-        work: &Work,
+        work: &mut Work,
         row: usize,
-        matching: &[RowId],
+        matching: &[u32],
         ctx: &mut Context,
         emission: &mut Emission,
     ) -> Result<()> {
@@ -205,29 +227,25 @@ impl RegularJoin {
             RowKind::Delete
         };
         let own_side = ctx.states_mut().get_mut(&self.sides[work.port]);
-        let key = work.own_keys[row];
         if added {
-            let stored = work
-                .stored
-                .as_ref()
-                .ok_or_else(|| Error::internal("no kept batch"))?;
-            let id = own_side.insert(stored, row, key);
-            own_side.matches[id.0 as usize] = matching.len() as u32;
-        } else {
-            match own_side.remove(work.input.records().columns(), row, key)? {
-                Some(id) => emission.forget.push(id),
-                // Its addition was never seen or has expired: there is nothing to retract.
-                None => return Ok(()),
+            let number = work.next_number;
+            work.next_number += 1;
+            own_side.link(&work.keys, row, number);
+            if self.spec.kind != JoinKind::Inner {
+                *own_side.matches_mut(number)? = matching.len() as u32;
             }
+        } else if !own_side.remove(work.input.records(), &work.keys, row)? {
+            // Its addition was never seen: there is nothing to retract.
+            return Ok(());
         }
         if self.spec.kind.left_only() {
             if work.port == 1 {
-                self.test_left_rows(matching, added, ctx, emission);
+                self.test_left_rows(matching, added, ctx, emission)?;
             } else if matching.is_empty() == (self.spec.kind == JoinKind::Anti) {
                 emission.push(Some(row as u32), None, kind);
             }
         } else {
-            self.pair_row(work.port, row as u32, matching, kind, ctx, emission);
+            self.pair_row(work.port, row as u32, matching, kind, ctx, emission)?;
         }
         Ok(())
     }
@@ -237,46 +255,53 @@ impl RegularJoin {
         &self,
         port: usize,
         row: u32,
-        matching: &[RowId],
+        matching: &[u32],
         kind: RowKind,
         ctx: &mut Context,
         emission: &mut Emission,
-    ) {
+    ) -> Result<()> {
         let pads = [self.spec.kind.pads_left(), self.spec.kind.pads_right()];
         if matching.is_empty() && pads[port] {
             emission.push(Some(row), None, kind);
         }
+        if self.spec.kind == JoinKind::Inner {
+            for number in matching {
+                emission.push(Some(row), Some(*number), kind);
+            }
+            return Ok(());
+        }
         let other = ctx.states_mut().get_mut(&self.sides[1 - port]);
-        for id in matching {
-            let count = &mut other.matches[id.0 as usize];
+        for number in matching {
+            let count = other.matches_mut(*number)?;
             if kind.is_addition() {
                 *count += 1;
                 if *count == 1 && pads[1 - port] {
-                    emission.push(None, Some(*id), RowKind::Delete);
+                    emission.push(None, Some(*number), RowKind::Delete);
                 }
-                emission.push(Some(row), Some(*id), kind);
+                emission.push(Some(row), Some(*number), kind);
             } else {
                 *count = count.saturating_sub(1);
-                emission.push(Some(row), Some(*id), kind);
+                emission.push(Some(row), Some(*number), kind);
                 if *count == 0 && pads[1 - port] {
-                    emission.push(None, Some(*id), RowKind::Insert);
+                    emission.push(None, Some(*number), RowKind::Insert);
                 }
             }
         }
+        Ok(())
     }
 
     /// A right row of a semi or anti join: left rows appear or vanish at their first or last match.
     fn test_left_rows(
         &self,
-        matching: &[RowId],
+        matching: &[u32],
         added: bool,
         ctx: &mut Context,
         emission: &mut Emission,
-    ) {
+    ) -> Result<()> {
         let semi = self.spec.kind == JoinKind::Semi;
         let left = ctx.states_mut().get_mut(&self.sides[0]);
-        for id in matching {
-            let count = &mut left.matches[id.0 as usize];
+        for number in matching {
+            let count = left.matches_mut(*number)?;
             let before = *count;
             *count = if added {
                 before + 1
@@ -286,84 +311,41 @@ impl RegularJoin {
             if (before == 0) == (*count == 0) {
                 continue;
             }
-            let there = (*count > 0) == semi;
-            emission.push(
-                None,
-                Some(*id),
-                if there {
-                    RowKind::Insert
-                } else {
-                    RowKind::Delete
-                },
-            );
+            let kind = if (*count > 0) == semi {
+                RowKind::Insert
+            } else {
+                RowKind::Delete
+            };
+            emission.push(None, Some(*number), kind);
         }
+        Ok(())
     }
 
     fn emit(
         &self,
         work: &Work,
         emission: Emission,
-        ctx: &mut Context,
+        ctx: &Context,
         out: &mut Outputs,
     ) -> Result<()> {
-        if !emission.kinds.is_empty() {
-            let other = ctx.states().get(&self.sides[1 - work.port]);
-            let own = own_columns(work.input.records(), &emission.own)?;
-            let others = other_columns(other, &emission.other)?;
-            let columns = match (self.spec.kind.left_only(), work.port) {
-                (true, 0) => own,
-                (true, _) => others,
-                (false, 0) => [own, others].concat(),
-                (false, _) => [others, own].concat(),
-            };
-            let records = batch(&self.spec.output, columns, emission.kinds.len())?;
-            out.emit(Box::new(ColumnBatch::changelog(records, emission.kinds)));
+        if emission.kinds.is_empty() {
+            return Ok(());
         }
-        let own = ctx.states_mut().get_mut(&self.sides[work.port]);
-        emission.forget.into_iter().for_each(|id| own.forget(id));
+        let other = ctx.states().get(&self.sides[1 - work.port]);
+        let columns = emission.columns(&self.spec, work.port, work.input.records(), other)?;
+        let records = batch(&self.spec.output, columns, emission.kinds.len())?;
+        out.emit(Box::new(ColumnBatch::changelog(records, emission.kinds)));
         Ok(())
     }
 }
 
-fn take_all(records: &RecordBatch, rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
-    records
-        .columns()
-        .iter()
-        .map(|c| take(c, rows, None).map_err(arrow_error))
-        .collect()
-}
-
-fn own_columns(records: &RecordBatch, rows: &[Option<u32>]) -> Result<Vec<ArrayRef>> {
-    take_all(records, &UInt32Array::from(rows.to_vec()))
-}
-
-fn other_columns(side: &JoinSide, ids: &[Option<RowId>]) -> Result<Vec<ArrayRef>> {
-    let present: Vec<RowId> = ids.iter().flatten().copied().collect();
-    if present.is_empty() {
-        let fields = side.rows().schema().fields();
-        return Ok(fields
-            .iter()
-            .map(|f| new_null_array(f.data_type(), ids.len()))
-            .collect());
+/// The rows that a batch adds.
+fn additions(input: &ColumnBatch) -> Result<RecordBatch> {
+    if input.kinds().is_none() {
+        return Ok(input.records().clone());
     }
-    let columns = side.rows().columns(&present)?;
-    if present.len() == ids.len() {
-        return Ok(columns);
-    }
-    let mut next = 0u32;
-    let places: UInt32Array = ids
-        .iter()
-        .map(|id| {
-            id.map(|_| {
-                next += 1;
-                next - 1
-            })
-        })
-        .collect();
-    columns
-        .iter()
-        .map(|column| take(column, &places, None).map_err(arrow_error))
-        .collect()
+    let added = (0..input.num_rows()).map(|row| Some(input.kind(row).is_addition()));
+    filter_record_batch(input.records(), &BooleanArray::from_iter(added)).map_err(arrow_error)
 }
 
 impl BatchOperator for RegularJoin {
@@ -374,7 +356,8 @@ impl BatchOperator for RegularJoin {
         ctx: &mut Context,
         out: &mut Outputs,
     ) -> Result<Progress> {
-        self.begin(port, *downcast::<ColumnBatch>(payload)?, ctx)?;
+        let input = *downcast::<ColumnBatch>(payload)?;
+        self.begin(port, input, out.rows_max(), ctx)?;
         self.drive(ctx, out)
     }
 

@@ -206,7 +206,12 @@ impl PartitionTable {
             self.partitions.resize_with(partitions, Vec::new);
             self.touched.resize(partitions, false);
         }
-        let stored = self.rows.add_batch(input.records().clone())?;
+        // Of insertions, most rows never get among the first: only those that do are kept.
+        let stored = if spec.updates {
+            Some(self.rows.add_batch(input.records().clone())?)
+        } else {
+            None
+        };
         for (row, group) in groups.iter().enumerate() {
             let key = order.row(row);
             let key: &[u8] = key.as_ref();
@@ -225,7 +230,10 @@ impl PartitionTable {
                 continue;
             }
             self.touch(spec, *group);
-            let id = self.rows.insert(&stored, row);
+            let id = match &stored {
+                Some(stored) => self.rows.insert(stored, row),
+                None => self.rows.insert_waiting(row),
+            };
             let ranked = &mut self.partitions[*group as usize];
             ranked.insert(
                 at,
@@ -235,10 +243,14 @@ impl PartitionTable {
                 },
             );
             if !spec.updates && ranked.len() > spec.to {
-                self.gone.extend(ranked.pop().map(|ranked| ranked.row));
+                match ranked.pop().map(|ranked| ranked.row) {
+                    // It came with this batch and has not been emitted.
+                    Some(row) if self.rows.is_waiting(row) => self.rows.remove(row),
+                    gone => self.gone.extend(gone),
+                }
             }
         }
-        Ok(())
+        self.rows.keep_waiting(input.records())
     }
 
     fn touch(&mut self, spec: &TopNSpec, group: u32) {

@@ -102,13 +102,20 @@ impl BatchOperator for WindowBuffer {
         }
         let ends = to_millis(&evaluate(&self.inputs[port].end, input.records())?)?;
         let mut rows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-        for (row, end) in ends.values().iter().enumerate() {
-            rows.entry(*end).or_default().push(row as u32);
+        // An aggregate's results come window by window.
+        let first = ends.values().first();
+        let whole = ends.values().iter().all(|end| Some(end) == first);
+        if let (true, Some(end)) = (whole, first) {
+            rows.insert(*end, Vec::new());
+        } else {
+            for (row, end) in ends.values().iter().enumerate() {
+                rows.entry(*end).or_default().push(row as u32);
+            }
         }
-        let whole = rows.len() == 1;
         for (end, rows) in rows {
             if ctx.watermark() >= Watermark(end - 1) {
-                ctx.metrics().late_dropped.add(rows.len() as u64);
+                let late = if whole { input.num_rows() } else { rows.len() };
+                ctx.metrics().late_dropped.add(late as u64);
                 continue;
             }
             let part = if whole {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
-use datafusion_common::{DFSchema, DFSchemaRef, JoinType};
+use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::{Expr, LogicalPlan};
 use datafusion_physical_expr::create_physical_expr;
@@ -115,6 +115,11 @@ impl<'a> PhysicalPlanner<'a> {
         match plan {
             LogicalPlan::TableScan(scan) => self.plan_scan(scan),
             LogicalPlan::Projection(projection) => {
+                if let LogicalPlan::Join(join) = projection.input.as_ref()
+                    && Self::picks_columns(projection)
+                {
+                    return self.plan_join(join, Some(projection));
+                }
                 self.plan_projection(&projection.input, &projection.expr, &projection.schema)
             }
             LogicalPlan::Filter(filter) => {
@@ -128,7 +133,7 @@ impl<'a> PhysicalPlanner<'a> {
                 rename(stream, &alias.schema)
             }
             LogicalPlan::Aggregate(aggregate) => self.plan_aggregate(aggregate),
-            LogicalPlan::Join(join) => self.plan_join(join),
+            LogicalPlan::Join(join) => self.plan_join(join, None),
             LogicalPlan::Union(union) => self.plan_union(&union.inputs, &union.schema),
             LogicalPlan::Sort(sort) => self.plan_sort(&sort.input, &sort.expr, 0, sort.fetch),
             LogicalPlan::Limit(limit) => self.plan_limit(limit),
@@ -376,9 +381,4 @@ pub(super) fn nested(line: String, inputs: &[&Vec<String>]) -> Vec<String> {
         lines.extend(input.iter().map(|line| format!("  {line}")));
     }
     lines
-}
-
-/// Whether a join of the plan keeps only the left columns.
-pub(super) fn is_left_only(join: JoinType) -> bool {
-    matches!(join, JoinType::LeftSemi | JoinType::LeftAnti)
 }

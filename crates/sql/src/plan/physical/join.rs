@@ -2,43 +2,74 @@
 
 use std::sync::Arc;
 
-use datafusion_common::{Column, JoinType, NullEquality};
-use datafusion_expr::logical_plan::Join;
+use datafusion_common::{DFSchema, DFSchemaRef, JoinType, NullEquality};
+use datafusion_expr::logical_plan::{Join, Projection};
 use datafusion_expr::{Expr, ExprSchemable};
 use thalweg_core::config::RuntimeMode;
 
-use super::{Factory, PhysicalPlanner, arrow_schema, is_left_only, nested};
+use super::{Factory, PhysicalPlanner, arrow_schema, nested};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::batch_join::BatchJoin;
 use crate::exec::expr::Expression;
 use crate::exec::hash_join::{JoinKind, JoinSpec, hash_join};
+use crate::exec::join_pairs::PairCondition;
 use crate::exec::regular_join::RegularJoin;
 use crate::exec::window_buffer::{WindowBuffer, WindowInput, WindowWork};
 use crate::plan::logical::plan_error;
-use crate::plan::stream::{ColumnTrait, Stream, WindowRole};
+use crate::plan::stream::{ColumnTrait, Stream, WindowRole, position};
 
 impl PhysicalPlanner<'_> {
-    pub(super) fn plan_join(&mut self, join: &Join) -> SqlResult<Stream> {
+    /// A join, with the projection of its columns above it if there is one.
+    pub(super) fn plan_join(
+        &mut self,
+        join: &Join,
+        projection: Option<&Projection>,
+    ) -> SqlResult<Stream> {
         if matches!(join.join_type, JoinType::RightSemi | JoinType::RightAnti) {
             let swapped = swap(join);
-            return self.plan_join(&swapped);
+            return self.plan_join(&swapped, projection);
         }
         let kind = join_kind(join)?;
         let left = self.plan_rows(&join.left)?;
         let right = self.plan_rows(&join.right)?;
         let (left_keys, right_keys) = coerced_keys(join, &left, &right)?;
         let left_width = left.traits.len();
-        let right_width = right.traits.len();
         let (left, left_at) = self.with_columns(left, &left_keys)?;
         let (right, right_at) = self.with_columns(right, &right_keys)?;
-        let spec = self.join_spec(join, kind, &left, &right, (&left_at, &right_at))?;
-        let widths = (left_width, right_width);
-        let stream = if window_ends(&left, &right, &left_at, &right_at).is_some() {
-            self.window_join(spec, left, right, &left_at, &right_at)?
-        } else {
-            self.table_join(spec, left, right, left_at, right_at)?
+        let (schema, columns) = match projection {
+            Some(projection) => {
+                let columns = projection.expr.iter();
+                let columns = columns.map(|e| position(&join.schema, e));
+                (projection.schema.clone(), columns.collect())
+            }
+            None => {
+                let columns = 0..join.schema.fields().len();
+                (join.schema.clone(), Some(columns.collect::<Vec<usize>>()))
+            }
         };
-        self.drop_helper_columns(stream, join, widths)
+        // Key columns that were computed for the join stand behind the columns of their own side.
+        let helpers = left.traits.len() - left_width;
+        let moved = |at| if at < left_width { at } else { at + helpers };
+        let wanted: Vec<usize> = columns
+            .ok_or_else(|| SqlError::internal("a join computes no columns"))?
+            .into_iter()
+            .map(moved)
+            .collect();
+        let mut spec = self.join_spec(join, kind, &left, &right, (&left_at, &right_at))?;
+        spec.wanted = wanted;
+        spec.output = arrow_schema(&nullable(&schema)?);
+        if window_ends(&left, &right, &left_at, &right_at).is_some() {
+            self.window_join(spec, schema, left, right, &left_at, &right_at)
+        } else {
+            self.table_join(spec, schema, left, right, left_at, right_at)
+        }
+    }
+
+    /// Whether a projection only picks columns, so that a join below it can do it.
+    pub(super) fn picks_columns(projection: &Projection) -> bool {
+        let schema = projection.input.schema();
+        let mut columns = projection.expr.iter();
+        columns.all(|e| position(schema, e).is_some())
     }
 
     fn join_spec(
@@ -51,48 +82,40 @@ impl PhysicalPlanner<'_> {
     ) -> SqlResult<JoinSpec> {
         let pairs = left.schema.join(&right.schema).map_err(plan_error)?;
         let pairs = nullable(&pairs)?;
-        let condition = join
-            .filter
-            .as_ref()
-            .map(|filter| self.compile(filter, &pairs));
-        let output = if kind.left_only() {
-            left.schema.clone()
-        } else {
-            Arc::new(pairs.clone())
-        };
-        let column = |stream: &Stream, at: &usize| -> Expression {
-            let name = stream.schema.field(*at).name().clone();
-            Arc::new(datafusion_physical_expr::expressions::Column::new(
-                &name, *at,
-            ))
+        let condition = match &join.filter {
+            Some(filter) => {
+                let compiled = self.compile(filter, &pairs)?;
+                Some(PairCondition::new(compiled, &arrow_schema(&pairs)).map_err(plan_error)?)
+            }
+            None => None,
         };
         Ok(JoinSpec {
             kind,
-            left_keys: at.0.iter().map(|at| column(left, at)).collect(),
-            right_keys: at.1.iter().map(|at| column(right, at)).collect(),
+            left_keys: at.0.to_vec(),
+            right_keys: at.1.to_vec(),
             key_types: at
                 .0
                 .iter()
                 .map(|at| left.schema.field(*at).data_type().clone())
                 .collect(),
-            condition: condition.transpose()?,
+            condition,
             left: arrow_schema(&left.schema),
             right: arrow_schema(&right.schema),
-            pairs: arrow_schema(&pairs),
-            output: arrow_schema(&output),
+            wanted: Vec::new(),
+            output: arrow_schema(&pairs),
         })
     }
 
     fn table_join(
         &mut self,
         spec: JoinSpec,
+        schema: DFSchemaRef,
         left: Stream,
         right: Stream,
         left_at: Vec<usize>,
         right_at: Vec<usize>,
     ) -> SqlResult<Stream> {
         let kind = spec.kind;
-        let output = spec.clone();
         let spec = Arc::new(spec);
         let batch = self.mode == RuntimeMode::Batch && kind != JoinKind::Inner;
         let (name, factory): (_, Factory) = if batch {
@@ -111,13 +134,23 @@ impl PhysicalPlanner<'_> {
         let edges = [(&left, left_edge), (&right, right_edge)];
         let node = self.add_operator(name, factory, &edges, parallelism);
         let updating = (left.updating || right.updating || kind != JoinKind::Inner) && !batch;
-        let line = format!("{name}[{kind:?}]");
-        self.joined(node, &output, left, right, updating, parallelism, line)
+        let line = join_line(name, kind, &schema);
+        Ok(Stream {
+            node,
+            // A regular join keeps no time attribute: rows come out in any order of time.
+            traits: vec![ColumnTrait::default(); schema.fields().len()],
+            schema,
+            updating,
+            parallelism,
+            pending: None,
+            text: nested(line, &[&left.text, &right.text]),
+        })
     }
 
     fn window_join(
         &mut self,
         spec: JoinSpec,
+        schema: DFSchemaRef,
         left: Stream,
         right: Stream,
         left_at: &[usize],
@@ -140,16 +173,16 @@ impl PhysicalPlanner<'_> {
         let inputs = vec![
             WindowInput {
                 end: column(&left, left_end),
-                keys: spec.left_keys.clone(),
+                keys: left_at.iter().map(|at| column(&left, *at)).collect(),
                 schema: spec.left.clone(),
             },
             WindowInput {
                 end: column(&right, right_end),
-                keys: spec.right_keys.clone(),
+                keys: right_at.iter().map(|at| column(&right, *at)).collect(),
                 schema: spec.right.clone(),
             },
         ];
-        let output = spec.clone();
+        let wanted = spec.wanted.clone();
         let work: WindowWork = Arc::new(move |sides| match sides {
             [left, right] => hash_join(&spec, left, right),
             _ => Err(thalweg_core::Error::internal("a window join has two sides")),
@@ -165,79 +198,27 @@ impl PhysicalPlanner<'_> {
         let (right_edge, _) = self.keyed(right_at.to_vec());
         let edges = [(&left, left_edge), (&right, right_edge)];
         let node = self.add_operator("WindowJoin", factory, &edges, parallelism);
-        let line = format!("WindowJoin[{kind:?}]");
-        let traits: Vec<ColumnTrait> = left.traits.iter().chain(&right.traits).cloned().collect();
-        let mut stream = self.joined(node, &output, left, right, false, parallelism, line)?;
-        let width = stream.traits.len();
-        stream.traits = traits.into_iter().take(width).collect();
-        Ok(stream)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn joined(
-        &mut self,
-        node: thalweg_core::graph::NodeId,
-        spec: &JoinSpec,
-        left: Stream,
-        right: Stream,
-        updating: bool,
-        parallelism: Option<u32>,
-        line: String,
-    ) -> SqlResult<Stream> {
-        let schema = if spec.kind.left_only() {
-            left.schema.clone()
-        } else {
-            Arc::new(nullable(
-                &left.schema.join(&right.schema).map_err(plan_error)?,
-            )?)
-        };
-        let width = schema.fields().len();
+        let line = join_line("WindowJoin", kind, &schema);
+        let traits: Vec<&ColumnTrait> = left.traits.iter().chain(&right.traits).collect();
         Ok(Stream {
             node,
             schema,
-            // A regular join keeps no time attribute: rows come out in any order of time.
-            traits: vec![ColumnTrait::default(); width],
-            updating,
+            traits: wanted.iter().map(|at| traits[*at].clone()).collect(),
+            updating: false,
             parallelism,
             pending: None,
             text: nested(line, &[&left.text, &right.text]),
         })
     }
+}
 
-    /// Key columns that were computed for the join are not part of its result.
-    fn drop_helper_columns(
-        &mut self,
-        mut stream: Stream,
-        join: &Join,
-        widths: (usize, usize),
-    ) -> SqlResult<Stream> {
-        let wanted = join.schema.fields().len();
-        if stream.schema.fields().len() == wanted {
-            stream.schema = join.schema.clone();
-            return Ok(stream);
-        }
-        // Helpers stand behind the columns of their own side and have no table's name.
-        let columns = stream.schema.columns();
-        let helper = |column: &Column| column.relation.is_none() && column.name.starts_with("_k");
-        let left_helpers = columns[widths.0..].iter().take_while(|c| helper(c)).count();
-        let right_at = widths.0 + left_helpers;
-        let right = if is_left_only(join.join_type) {
-            &[]
-        } else {
-            &columns[right_at..]
-        };
-        let kept: Vec<Expr> = columns[..widths.0]
-            .iter()
-            .chain(right.iter().take(widths.1))
-            .cloned()
-            .map(Expr::Column)
-            .collect();
-        self.project(stream, &kept, &join.schema)
-    }
+fn join_line(name: &str, kind: JoinKind, schema: &DFSchema) -> String {
+    let columns: Vec<String> = schema.columns().iter().map(ToString::to_string).collect();
+    format!("{name}[{kind:?}, select={}]", columns.join(", "))
 }
 
 /// The schema of pairs: any column may be padded with NULL.
-fn nullable(schema: &datafusion_common::DFSchema) -> SqlResult<datafusion_common::DFSchema> {
+fn nullable(schema: &DFSchema) -> SqlResult<DFSchema> {
     let fields = schema
         .iter()
         .map(|(qualifier, field)| {
@@ -247,7 +228,7 @@ fn nullable(schema: &datafusion_common::DFSchema) -> SqlResult<datafusion_common
             )
         })
         .collect();
-    datafusion_common::DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)
+    DFSchema::new_with_metadata(fields, Default::default()).map_err(plan_error)
 }
 
 fn join_kind(join: &Join) -> SqlResult<JoinKind> {
