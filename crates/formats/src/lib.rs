@@ -30,6 +30,7 @@ pub mod parquet;
 mod place;
 pub mod raw;
 mod scan;
+mod simd;
 mod time;
 mod types;
 

@@ -209,6 +209,23 @@ impl Column {
         }
     }
 
+    /// The value of `row` of an INT.
+    #[inline(always)]
+    pub fn put_i32(&mut self, row: usize, value: i32) {
+        let Data::Int32(values) = &mut self.data else {
+            return mismatch();
+        };
+        if values.len() == row {
+            values.push(value);
+        } else {
+            self.put_late(row, |data| {
+                if let Data::Int32(values) = data {
+                    values.push(value)
+                }
+            });
+        }
+    }
+
     /// The value of `row` of any integer column; false if it does not fit.
     #[inline]
     pub fn put_integer(&mut self, row: usize, value: i64) -> bool {

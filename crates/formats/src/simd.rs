@@ -1,0 +1,372 @@
+//! The few instructions that make decoding text fast, for the processor at hand.
+//!
+//! A hot loop is written once, generic over [`Simd`], and compiled once a processor family; which
+//! one runs is decided when a decoder is made. A value of [`Avx2`] or [`Avx512`] exists only on a
+//! processor that has these instructions: holding one is the proof that using them is sound.
+//!
+//! ```text
+//!   Level::detect() ─► Level::Avx512(proof) ─► #[target_feature] wrapper ─► loop<S: Simd>(proof)
+//! ```
+//!
+//! Each method is inlined into such a wrapper, and only there becomes the one instruction it is
+//! meant to be; elsewhere it would be right, but slow.
+
+use crate::scan::{self, Run};
+
+/// What the loops ask of a processor.
+pub(crate) trait Simd: Copy {
+    /// The run of a JSON string from `at`: up to a quote, a backslash or a control character.
+    fn json_string(self, bytes: &[u8], at: usize) -> Run;
+
+    /// True if `chunk` and `pattern` differ in a byte whose bit `mask` has.
+    fn differs(self, chunk: &[u8; 64], pattern: &[u8; 64], mask: u64) -> bool;
+
+    /// The decimal digits at the front of `chunk`: their value, and how many they are (0 to 16).
+    fn leading_digits(self, chunk: &[u8; 16]) -> (u64, usize);
+
+    /// How many decimal digits there are at the front of `chunk` (0 to 16).
+    fn count_digits(self, chunk: &[u8; 16]) -> usize;
+}
+
+/// The best this processor has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Level {
+    Baseline(Baseline),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+}
+
+impl Level {
+    /// Asks the processor.
+    pub fn detect() -> Level {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(proof) = Avx512::detect() {
+                return Level::Avx512(proof);
+            }
+            if let Some(proof) = Avx2::detect() {
+                return Level::Avx2(proof);
+            }
+        }
+        Level::Baseline(Baseline)
+    }
+}
+
+/// What every processor has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Baseline;
+
+impl Simd for Baseline {
+    #[inline(always)]
+    fn json_string(self, bytes: &[u8], at: usize) -> Run {
+        scan::json_string(bytes, at)
+    }
+
+    #[inline(always)]
+    fn differs(self, chunk: &[u8; 64], pattern: &[u8; 64], mask: u64) -> bool {
+        let (chunk, _) = chunk.as_chunks::<8>();
+        let (pattern, _) = pattern.as_chunks::<8>();
+        let mut rest = mask;
+        for (chunk, pattern) in chunk.iter().zip(pattern) {
+            if rest == 0 {
+                break;
+            }
+            // Masks are prefixes, so only the last word has bytes that do not count.
+            let bytes = (rest as u8).trailing_ones();
+            let ignored = u64::MAX.checked_shl(8 * bytes).unwrap_or(0);
+            let different = u64::from_le_bytes(*chunk) ^ u64::from_le_bytes(*pattern);
+            if different & !ignored != 0 {
+                return true;
+            }
+            rest >>= 8;
+        }
+        false
+    }
+
+    #[inline(always)]
+    fn leading_digits(self, chunk: &[u8; 16]) -> (u64, usize) {
+        let (halves, _) = chunk.as_chunks::<8>();
+        let [high, low] = halves else { return (0, 0) };
+        let (high, count) = crate::number::leading_digits(u64::from_le_bytes(*high));
+        if count < 8 {
+            return (high, count);
+        }
+        let (low, count) = crate::number::leading_digits(u64::from_le_bytes(*low));
+        (high * POWERS[count] + low, 8 + count)
+    }
+
+    #[inline(always)]
+    fn count_digits(self, chunk: &[u8; 16]) -> usize {
+        let digits = chunk.iter().take_while(|byte| byte.is_ascii_digit());
+        digits.count()
+    }
+}
+
+/// The powers of ten that eight digits may be shifted by.
+const POWERS: [u64; 9] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Simd;
+    use crate::scan::{self, Run};
+
+    /// Proof that the processor has AVX2, SSE4.1 and BMI.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Avx2(());
+
+    /// Proof that the processor has what [`Avx2`] proves, and AVX-512 F, BW and VL.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Avx512(Avx2);
+
+    impl Avx2 {
+        /// The proof, if the processor has the instructions.
+        pub fn detect() -> Option<Avx2> {
+            let has = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("ssse3")
+                && is_x86_feature_detected!("sse4.1")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt");
+            has.then_some(Avx2(()))
+        }
+    }
+
+    impl Avx512 {
+        /// The proof, if the processor has the instructions.
+        pub fn detect() -> Option<Avx512> {
+            let has = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl");
+            Avx2::detect().filter(|_| has).map(Avx512)
+        }
+    }
+
+    /// Right-aligns the first n of sixteen bytes when loaded from byte n; the rest becomes 0.
+    static ALIGN: [u8; 32] = {
+        let mut table = [0x80; 32];
+        let mut byte = 0;
+        while byte < 16 {
+            table[16 + byte] = byte as u8;
+            byte += 1;
+        }
+        table
+    };
+
+    impl Avx2 {
+        /// Which of 64 bytes end the run of a JSON string, and which are not ASCII.
+        #[inline(always)]
+        fn json_stops(self, chunk: &[u8; 64]) -> (u64, u64) {
+            let (halves, _) = chunk.as_chunks::<32>();
+            let (mut stops, mut high) = (0, 0);
+            for (place, half) in halves.iter().enumerate() {
+                // SAFETY: `self` proves AVX2; the load reads the 32 bytes of `half`.
+                let (half_stops, half_high) = unsafe {
+                    let lanes = _mm256_loadu_si256(half.as_ptr().cast());
+                    let quote = _mm256_cmpeq_epi8(lanes, _mm256_set1_epi8(b'"' as i8));
+                    let escape = _mm256_cmpeq_epi8(lanes, _mm256_set1_epi8(b'\\' as i8));
+                    let low = _mm256_min_epu8(lanes, _mm256_set1_epi8(0x1f));
+                    let control = _mm256_cmpeq_epi8(low, lanes);
+                    let any = _mm256_or_si256(_mm256_or_si256(quote, escape), control);
+                    (
+                        _mm256_movemask_epi8(any) as u32,
+                        _mm256_movemask_epi8(lanes) as u32,
+                    )
+                };
+                stops |= u64::from(half_stops) << (32 * place);
+                high |= u64::from(half_high) << (32 * place);
+            }
+            (stops, high)
+        }
+    }
+
+    impl Simd for Avx2 {
+        #[inline(always)]
+        fn json_string(self, bytes: &[u8], at: usize) -> Run {
+            scan::wide_run(bytes, at, |chunk| self.json_stops(chunk))
+        }
+
+        #[inline(always)]
+        fn differs(self, chunk: &[u8; 64], pattern: &[u8; 64], mask: u64) -> bool {
+            let (chunk, _) = chunk.as_chunks::<32>();
+            let (pattern, _) = pattern.as_chunks::<32>();
+            let mut same = 0;
+            for (place, (chunk, pattern)) in chunk.iter().zip(pattern).enumerate() {
+                // SAFETY: `self` proves AVX2; the loads read the 32 bytes of each.
+                let half = unsafe {
+                    let chunk = _mm256_loadu_si256(chunk.as_ptr().cast());
+                    let pattern = _mm256_loadu_si256(pattern.as_ptr().cast());
+                    _mm256_movemask_epi8(_mm256_cmpeq_epi8(chunk, pattern)) as u32
+                };
+                same |= u64::from(half) << (32 * place);
+            }
+            mask & !same != 0
+        }
+
+        #[inline(always)]
+        fn leading_digits(self, chunk: &[u8; 16]) -> (u64, usize) {
+            // SAFETY: `self` proves SSSE3 and SSE4.1. The first load reads the 16 bytes of
+            // `chunk`; the second begins at byte 0 to 16 of the 32 of `ALIGN`.
+            unsafe {
+                let lanes = _mm_sub_epi8(
+                    _mm_loadu_si128(chunk.as_ptr().cast()),
+                    _mm_set1_epi8(b'0' as i8),
+                );
+                let digit = _mm_cmpeq_epi8(_mm_min_epu8(lanes, _mm_set1_epi8(9)), lanes);
+                // At most 16, because the upper half of the mask is 0.
+                let count = (_mm_movemask_epi8(digit) as u32).trailing_ones() as usize;
+                let align = _mm_loadu_si128(ALIGN.as_ptr().add(count).cast());
+                let lanes = _mm_shuffle_epi8(lanes, align);
+                let pairs = _mm_maddubs_epi16(lanes, _mm_set1_epi16(0x010a));
+                let fours = _mm_madd_epi16(pairs, _mm_set1_epi32(0x0001_0064));
+                let fours = _mm_packus_epi32(fours, fours);
+                let eights = _mm_madd_epi16(fours, _mm_set1_epi32(0x0001_2710));
+                let both = _mm_cvtsi128_si64(eights) as u64;
+                ((both & 0xffff_ffff) * 100_000_000 + (both >> 32), count)
+            }
+        }
+
+        #[inline(always)]
+        fn count_digits(self, chunk: &[u8; 16]) -> usize {
+            // SAFETY: SSE2 belongs to every x86-64; the load reads the 16 bytes of `chunk`.
+            unsafe {
+                let lanes = _mm_sub_epi8(
+                    _mm_loadu_si128(chunk.as_ptr().cast()),
+                    _mm_set1_epi8(b'0' as i8),
+                );
+                let digit = _mm_cmpeq_epi8(_mm_min_epu8(lanes, _mm_set1_epi8(9)), lanes);
+                (_mm_movemask_epi8(digit) as u32).trailing_ones() as usize
+            }
+        }
+    }
+
+    impl Avx512 {
+        /// Which of 64 bytes end the run of a JSON string, and which are not ASCII.
+        #[inline(always)]
+        fn json_stops(self, chunk: &[u8; 64]) -> (u64, u64) {
+            // SAFETY: `self` proves AVX-512 F and BW; the load reads the 64 bytes of `chunk`.
+            unsafe {
+                let lanes = _mm512_loadu_si512(chunk.as_ptr().cast());
+                let quote = _mm512_cmpeq_epi8_mask(lanes, _mm512_set1_epi8(b'"' as i8));
+                let escape = _mm512_cmpeq_epi8_mask(lanes, _mm512_set1_epi8(b'\\' as i8));
+                let control = _mm512_cmplt_epu8_mask(lanes, _mm512_set1_epi8(0x20));
+                (quote | escape | control, _mm512_movepi8_mask(lanes))
+            }
+        }
+    }
+
+    impl Simd for Avx512 {
+        #[inline(always)]
+        fn json_string(self, bytes: &[u8], at: usize) -> Run {
+            scan::wide_run(bytes, at, |chunk| self.json_stops(chunk))
+        }
+
+        #[inline(always)]
+        fn differs(self, chunk: &[u8; 64], pattern: &[u8; 64], mask: u64) -> bool {
+            // SAFETY: `self` proves AVX-512 F and BW; the loads read the 64 bytes of each.
+            unsafe {
+                let chunk = _mm512_loadu_si512(chunk.as_ptr().cast());
+                let pattern = _mm512_loadu_si512(pattern.as_ptr().cast());
+                _mm512_mask_cmpneq_epi8_mask(mask, chunk, pattern) != 0
+            }
+        }
+
+        #[inline(always)]
+        fn leading_digits(self, chunk: &[u8; 16]) -> (u64, usize) {
+            self.0.leading_digits(chunk)
+        }
+
+        #[inline(always)]
+        fn count_digits(self, chunk: &[u8; 16]) -> usize {
+            self.0.count_digits(chunk)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the methods must say, byte by byte.
+    fn check(simd: impl Simd, chunk: &[u8; 64], pattern: &[u8; 64], len: u32) {
+        for at in 0..=chunk.len() {
+            let twice = [*chunk, *pattern].concat();
+            for text in [&chunk[..], &twice] {
+                assert_eq!(simd.json_string(text, at), scan::json_string(text, at));
+            }
+        }
+        let mask = u64::MAX.checked_shl(len).map_or(u64::MAX, |rest| !rest);
+        let prefix = ..len as usize;
+        assert_eq!(
+            simd.differs(chunk, pattern, mask),
+            chunk[prefix] != pattern[prefix]
+        );
+        for digits in chunk.windows(16) {
+            let digits = digits.first_chunk().expect("sixteen bytes");
+            let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+            let text = std::str::from_utf8(&digits[..count]).expect("digits");
+            let value = text.parse().unwrap_or(0);
+            assert_eq!(simd.leading_digits(digits), (value, count));
+            assert_eq!(simd.count_digits(digits), count);
+        }
+    }
+
+    fn check_all(chunk: &[u8; 64], pattern: &[u8; 64], len: u32) {
+        check(Baseline, chunk, pattern, len);
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(proof) = Avx2::detect() {
+                check(proof, chunk, pattern, len);
+            }
+            if let Some(proof) = Avx512::detect() {
+                check(proof, chunk, pattern, len);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_level_says_what_a_loop_over_bytes_says(
+            bytes in prop::collection::vec(
+                prop_oneof![8 => b'0'..=b'9', 1 => any::<u8>()], 64),
+            change in prop::option::of((0usize..64, any::<u8>())), len in 0u32..=64,
+        ) {
+            let chunk = *bytes.first_chunk::<64>().expect("64 bytes");
+            let mut pattern = chunk;
+            if let Some((at, byte)) = change {
+                pattern[at] = byte;
+            }
+            check_all(&chunk, &pattern, len);
+        }
+    }
+
+    #[test]
+    fn every_byte_at_every_place_is_judged_alike() {
+        for byte in 0..=255u8 {
+            for place in 0..64 {
+                let mut chunk = [b'7'; 64];
+                chunk[place] = byte;
+                check_all(&chunk, &[b'7'; 64], 64);
+            }
+        }
+    }
+}
