@@ -1,6 +1,8 @@
 //! Prints how many Nexmark-like rows a second one thread decodes from JSON and CSV.
 //!
-//! `cargo run --release -p thalweg-formats --example decode_speed [-- part of a case's name]`
+//! `cargo run --release -p thalweg-formats --example decode_speed [-- part of a case's name [file]]`
+//!
+//! The file holds Nexmark events as JSON, to be decoded in the place of those made here.
 #![allow(clippy::unwrap_used, clippy::type_complexity)]
 #![allow(clippy::disallowed_methods, reason = "measures time")]
 
@@ -67,6 +69,27 @@ fn event_schema() -> SchemaRef {
         row("person", person),
         row("auction", auction),
         row("bid", bid_fields()),
+    ]))
+}
+
+/// What a query over bids, or one that needs only the time of each event, wants of the events.
+fn few_fields(with_bid: &[&str]) -> SchemaRef {
+    let all = event_schema();
+    let narrow = |name: &str, wanted: &[&str]| {
+        let row = all.field_with_name(name).unwrap();
+        let DataType::Struct(fields) = row.data_type() else {
+            panic!("{name} is no ROW");
+        };
+        let kept = fields
+            .iter()
+            .filter(|f| wanted.contains(&f.name().as_str()));
+        field(name, DataType::Struct(kept.cloned().collect()))
+    };
+    Arc::new(Schema::new(vec![
+        field("event_type", DataType::Int32),
+        narrow("person", &["dateTime"]),
+        narrow("auction", &["dateTime"]),
+        narrow("bid", with_bid),
     ]))
 }
 
@@ -191,16 +214,25 @@ fn report(name: &str, rows: usize, bytes: usize, mut run: impl FnMut() -> usize)
 }
 
 fn main() {
-    let texts = generate();
+    let mut texts = generate();
+    let mut events_rows = ROWS;
+    if let Some(file) = std::env::args().nth(2) {
+        texts.events = std::fs::read(file).unwrap();
+        events_rows = texts.events.iter().filter(|byte| **byte == b'\n').count();
+    }
     let bids: SchemaRef = Arc::new(Schema::new(bid_fields()));
     let events = event_schema();
     println!(
         "{} B a bid as JSON, {} B an event, {} B as CSV",
         texts.bids.len() / ROWS,
-        texts.events.len() / ROWS,
+        texts.events.len() / events_rows,
         texts.csv.len() / ROWS
     );
-    let cases: [(&str, &str, &[u8], &SchemaRef, Option<&[usize]>); 9] = [
+    let (two, four) = (
+        few_fields(&["auction", "dateTime"]),
+        few_fields(&["auction", "bidder", "price", "dateTime"]),
+    );
+    let cases: [(&str, &str, &[u8], &SchemaRef, Option<&[usize]>); 11] = [
         ("json bids, all columns", "json", &texts.bids, &bids, None),
         (
             "json bids, auction and price",
@@ -231,6 +263,20 @@ fn main() {
             &events,
             Some(&[0]),
         ),
+        (
+            "json events, auction and time",
+            "json",
+            &texts.events,
+            &two,
+            None,
+        ),
+        (
+            "json events, numbers and time",
+            "json",
+            &texts.events,
+            &four,
+            None,
+        ),
         ("csv bids, all columns", "csv", &texts.csv, &bids, None),
         (
             "csv bids, auction and price",
@@ -242,7 +288,12 @@ fn main() {
         ("csv bids, url", "csv", &texts.csv, &bids, Some(&[4])),
     ];
     for (name, format, text, schema, projection) in cases {
-        report(name, ROWS, text.len(), || {
+        let rows = if name.starts_with("json events") {
+            events_rows
+        } else {
+            ROWS
+        };
+        report(name, rows, text.len(), || {
             decode(format, text, schema, projection)
         });
     }
