@@ -184,20 +184,30 @@ fn run(bytes: &[u8], at: usize, stop: impl Stop) -> Run {
 pub(crate) fn wide_run(bytes: &[u8], at: usize, stops: impl Fn(&[u8; 64]) -> (u64, u64)) -> Run {
     let mut at = at;
     let mut high = 0;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<64>()) {
-        let (stops, wide) = stops(chunk);
-        if stops != 0 {
-            // The bits below the first stop.
-            high |= wide & (stops ^ (stops - 1)) >> 1;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<128>())
+        && let ([head, tail], _) = chunk.as_chunks::<64>()
+    {
+        let (head, tail) = (stops(head), stops(tail));
+        if head.0 | tail.0 != 0 {
+            // Without a branch: which half it is in cannot be foreseen.
+            let later = u64::from(head.0 == 0).wrapping_neg();
+            let lane = head.0.trailing_zeros() + (tail.0.trailing_zeros() & later as u32);
+            high |= head.1 & below(head.0) | tail.1 & below(tail.0) & later;
             return Run {
-                end: at + stops.trailing_zeros() as usize,
+                end: at + lane as usize,
                 ascii: high == 0,
             };
         }
-        high |= wide;
-        at += 64;
+        high |= head.1 | tail.1;
+        at += 128;
     }
     run_at_the_end(bytes, at, high == 0, JsonStop)
+}
+
+/// The bits below the lowest of `stops`, or all.
+#[inline(always)]
+fn below(stops: u64) -> u64 {
+    !stops & stops.wrapping_sub(1)
 }
 
 /// The rest of a run that comes near the end of the input.
