@@ -19,7 +19,7 @@ const BLOCK_BYTES_MAX: usize = 4 << 20;
 const INLINE_BYTES_MAX: usize = 12;
 
 /// Long values are copied in pieces of this size.
-const COPY_BYTES: usize = 64;
+const COPY_BYTES: usize = 128;
 
 /// Values of a column of views so far.
 #[derive(Default)]

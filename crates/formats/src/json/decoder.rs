@@ -293,6 +293,10 @@ impl Decoder for JsonDecoder {
         self.rows
     }
 
+    fn line(&self) -> u64 {
+        self.place.line
+    }
+
     fn flush(&mut self) -> Result<RecordBatch, FormatError> {
         let rows = std::mem::take(&mut self.rows);
         self.columns.take(rows)
