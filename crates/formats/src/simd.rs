@@ -52,6 +52,18 @@ impl Level {
         }
         Level::Baseline(Baseline)
     }
+
+    /// All this processor has, for tests that compare.
+    #[cfg(test)]
+    pub fn all() -> Vec<Level> {
+        let mut all = vec![Level::Baseline(Baseline)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(Avx2::detect().map(Level::Avx2));
+            all.extend(Avx512::detect().map(Level::Avx512));
+        }
+        all
+    }
 }
 
 /// What every processor has.
@@ -331,14 +343,13 @@ mod tests {
     }
 
     fn check_all(chunk: &[u8; 64], pattern: &[u8; 64], len: u32) {
-        check(Baseline, chunk, pattern, len);
-        #[cfg(target_arch = "x86_64")]
-        {
-            if let Some(proof) = Avx2::detect() {
-                check(proof, chunk, pattern, len);
-            }
-            if let Some(proof) = Avx512::detect() {
-                check(proof, chunk, pattern, len);
+        for level in Level::all() {
+            match level {
+                Level::Baseline(proof) => check(proof, chunk, pattern, len),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2(proof) => check(proof, chunk, pattern, len),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512(proof) => check(proof, chunk, pattern, len),
             }
         }
     }
