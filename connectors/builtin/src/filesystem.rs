@@ -8,6 +8,8 @@ mod buffer;
 mod files;
 mod sink;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
