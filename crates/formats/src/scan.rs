@@ -10,7 +10,7 @@
 pub(crate) struct Run {
     /// The first byte that is not of the run; the length of the input if none is.
     pub end: usize,
-    /// True if all bytes of the run are ASCII.
+    /// True if all bytes of the run are known to be ASCII.
     pub ascii: bool,
 }
 
@@ -178,36 +178,38 @@ fn run(bytes: &[u8], at: usize, stop: impl Stop) -> Run {
     run_at_the_end(bytes, at, high == 0, stop)
 }
 
-/// As [`run`] for the stops of a JSON string, which `stops` finds in 64 bytes at once: bit i of the
-/// first number says that byte i stops, bit i of the second that it is not ASCII.
+/// As [`run`] for a JSON string, by a search of 128 bytes: which of them end the run, and whether
+/// all of them are ASCII.
+///
+/// Nearly all strings end in one turn of the loop. How long they are cannot be foreseen, and a
+/// branch on it would be mispredicted.
 #[inline(always)]
-pub(crate) fn wide_run(bytes: &[u8], at: usize, stops: impl Fn(&[u8; 64]) -> (u64, u64)) -> Run {
+pub(crate) fn wide_run(bytes: &[u8], at: usize, simd: impl JsonStops) -> Run {
     let mut at = at;
-    let mut high = 0;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<128>())
-        && let ([head, tail], _) = chunk.as_chunks::<64>()
-    {
-        let (head, tail) = (stops(head), stops(tail));
-        if head.0 | tail.0 != 0 {
-            // Without a branch: which half it is in cannot be foreseen.
-            let later = u64::from(head.0 == 0).wrapping_neg();
-            let lane = head.0.trailing_zeros() + (tail.0.trailing_zeros() & later as u32);
-            high |= head.1 & below(head.0) | tail.1 & below(tail.0) & later;
+    let mut ascii = true;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<128>()) {
+        let (head, tail, all_ascii) = simd.json_stops(chunk);
+        ascii &= all_ascii;
+        if head | tail != 0 {
+            let later = u32::from(head == 0).wrapping_neg();
+            let lane = head.trailing_zeros() + (tail.trailing_zeros() & later);
             return Run {
                 end: at + lane as usize,
-                ascii: high == 0,
+                ascii,
             };
         }
-        high |= head.1 | tail.1;
         at += 128;
     }
-    run_at_the_end(bytes, at, high == 0, JsonStop)
+    run_at_the_end(bytes, at, ascii, JsonStop)
 }
 
-/// The bits below the lowest of `stops`, or all.
-#[inline(always)]
-fn below(stops: u64) -> u64 {
-    !stops & stops.wrapping_sub(1)
+/// Finds what ends the run of a JSON string.
+///
+/// A trait and no closure, because it must be inlined to be compiled for the processor it is for.
+pub(crate) trait JsonStops: Copy {
+    /// Of the first and of the last 64 bytes: bit i says that byte i ends a run. And whether all
+    /// 128 are ASCII.
+    fn json_stops(self, chunk: &[u8; 128]) -> (u64, u64, bool);
 }
 
 /// The rest of a run that comes near the end of the input.

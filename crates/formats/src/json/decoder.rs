@@ -16,7 +16,7 @@ use crate::convert::Rules;
 use crate::error::{Fault, FormatError};
 use crate::place::{Place, line};
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
+use crate::simd::Avx2;
 use crate::simd::{Level, Simd};
 use crate::{Decoder, Origin};
 
@@ -130,21 +130,12 @@ impl JsonDecoder {
             // SAFETY: the proof exists only on a processor that has the instructions.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2(proof) => unsafe { self.by_layout_avx2(proof, bytes, at, end) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512(proof) => unsafe { self.by_layout_avx512(proof, bytes, at, end) },
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn by_layout_avx2(&mut self, proof: Avx2, bytes: &[u8], at: usize, end: bool) -> usize {
-        self.by_layout_with(proof, bytes, at, end)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn by_layout_avx512(&mut self, proof: Avx512, bytes: &[u8], at: usize, end: bool) -> usize {
         self.by_layout_with(proof, bytes, at, end)
     }
 

@@ -279,7 +279,10 @@ fn what_a_narrowed_row_leaves_out_is_passed_over_and_still_must_be_json() {
         check(&FormatOptions::new(), text.as_bytes(), &[], 100);
         let decoder = decoder_of(narrow_schema(), &FormatOptions::new(), 100);
         let (batches, found, _) = outcome(decoder, text.as_bytes(), &[]);
-        assert!(found.starts_with(error) && found.is_empty() == error.is_empty(), "{found}");
+        assert!(
+            found.starts_with(error) && found.is_empty() == error.is_empty(),
+            "{found}"
+        );
         let rows = if error.is_empty() { 11 } else { 5 };
         let batch = batches.first().expect("a batch");
         assert_eq!((batch.num_rows(), batch.num_columns()), (rows, 4), "{text}");

@@ -26,7 +26,7 @@ use crate::types::Kind;
 const LITERAL_BYTES_MAX: usize = 16 << 10;
 
 /// The bytes of a literal that are compared at once.
-const LITERAL_HEAD_BYTES: usize = 64;
+const LITERAL_HEAD_BYTES: usize = 32;
 
 /// How a value is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +85,13 @@ impl Op {
 /// A literal and the value after it.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    /// The head of the literal; the rest of a longer one is in the layout's text.
+    /// The head of the literal; all of it is in the layout's text.
     pattern: [u8; LITERAL_HEAD_BYTES],
     /// The bytes of `pattern` that count, the first in the lowest bit.
-    mask: u64,
+    mask: u32,
+    /// As `pattern` and `mask`, of what is behind the head.
+    tail: [u8; LITERAL_HEAD_BYTES],
+    tail_mask: u32,
     /// The literal's length.
     len: usize,
     /// Where the literal ends in the layout's text.
@@ -203,6 +206,8 @@ impl Layout {
         let mut step = Step {
             pattern: [0; LITERAL_HEAD_BYTES],
             mask: 0,
+            tail: [0; LITERAL_HEAD_BYTES],
+            tail_mask: 0,
             len: literal.len(),
             end: self.text.len(),
             op,
@@ -213,6 +218,11 @@ impl Layout {
             *place = *byte;
             step.mask = step.mask << 1 | 1;
         }
+        let behind = literal.get(LITERAL_HEAD_BYTES..).unwrap_or_default();
+        for (place, byte) in step.tail.iter_mut().zip(behind) {
+            *place = *byte;
+            step.tail_mask = step.tail_mask << 1 | 1;
+        }
         self.steps.push(step);
         Some(())
     }
@@ -220,14 +230,19 @@ impl Layout {
     /// The end of the literal of `step` at `at`, if it is there.
     #[inline(always)]
     pub fn literal(&self, simd: impl Simd, step: &Step, bytes: &[u8], at: usize) -> Option<usize> {
-        let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else {
+        let Some((head, tail)) = two_chunks(bytes, at) else {
             return self.long_literal(step, bytes, at);
         };
-        if simd.differs(chunk, &step.pattern, step.mask) {
+        if simd.differs(head, &step.pattern, step.mask) {
             return None;
         }
         if step.len > LITERAL_HEAD_BYTES {
-            return self.long_literal(step, bytes, at);
+            if simd.differs(tail, &step.tail, step.tail_mask) {
+                return None;
+            }
+            if step.len > 2 * LITERAL_HEAD_BYTES {
+                return self.long_literal(step, bytes, at);
+            }
         }
         Some(at + step.len)
     }
@@ -239,4 +254,16 @@ impl Layout {
         let found = bytes.get(at..)?.starts_with(literal);
         found.then_some(at + literal.len())
     }
+}
+
+/// The two times 32 bytes from `at`.
+#[inline(always)]
+fn two_chunks(
+    bytes: &[u8],
+    at: usize,
+) -> Option<(&[u8; LITERAL_HEAD_BYTES], &[u8; LITERAL_HEAD_BYTES])> {
+    let both = bytes
+        .get(at..)?
+        .first_chunk::<{ 2 * LITERAL_HEAD_BYTES }>()?;
+    Some((both.first_chunk()?, both.last_chunk()?))
 }
