@@ -220,84 +220,48 @@ fn main() {
         texts.events = std::fs::read(file).unwrap();
         events_rows = texts.events.iter().filter(|byte| **byte == b'\n').count();
     }
-    let bids: SchemaRef = Arc::new(Schema::new(bid_fields()));
-    let events = event_schema();
     println!(
         "{} B a bid as JSON, {} B an event, {} B as CSV",
         texts.bids.len() / ROWS,
         texts.events.len() / events_rows,
         texts.csv.len() / ROWS
     );
-    let (two, four) = (
-        few_fields(&["auction", "dateTime"]),
-        few_fields(&["auction", "bidder", "price", "dateTime"]),
-    );
-    let cases: [(&str, &str, &[u8], &SchemaRef, Option<&[usize]>); 11] = [
-        ("json bids, all columns", "json", &texts.bids, &bids, None),
-        (
-            "json bids, auction and price",
-            "json",
-            &texts.bids,
-            &bids,
-            Some(&[0, 2]),
-        ),
-        ("json bids, url", "json", &texts.bids, &bids, Some(&[4])),
-        (
-            "json events, all columns",
-            "json",
-            &texts.events,
-            &events,
-            None,
-        ),
-        (
-            "json events, bid only",
-            "json",
-            &texts.events,
-            &events,
-            Some(&[3]),
-        ),
-        (
-            "json events, type only",
-            "json",
-            &texts.events,
-            &events,
-            Some(&[0]),
-        ),
-        (
-            "json events, auction and time",
-            "json",
-            &texts.events,
-            &two,
-            None,
-        ),
-        (
-            "json events, numbers and time",
-            "json",
-            &texts.events,
-            &four,
-            None,
-        ),
-        ("csv bids, all columns", "csv", &texts.csv, &bids, None),
-        (
-            "csv bids, auction and price",
-            "csv",
-            &texts.csv,
-            &bids,
-            Some(&[0, 2]),
-        ),
-        ("csv bids, url", "csv", &texts.csv, &bids, Some(&[4])),
+    let bids: SchemaRef = Arc::new(Schema::new(bid_fields()));
+    decode_bids("json", &texts.bids, &bids);
+    decode_events(&texts.events, events_rows);
+    decode_bids("csv", &texts.csv, &bids);
+    write_again(&texts.bids, &bids);
+}
+
+fn decode_bids(format: &str, text: &[u8], bids: &SchemaRef) {
+    let cases: [(&str, Option<&[usize]>); 3] = [
+        ("all columns", None),
+        ("auction and price", Some(&[0, 2])),
+        ("url", Some(&[4])),
     ];
-    for (name, format, text, schema, projection) in cases {
-        let rows = if name.starts_with("json events") {
-            events_rows
-        } else {
-            ROWS
-        };
-        report(name, rows, text.len(), || {
-            decode(format, text, schema, projection)
+    for (name, projection) in cases {
+        report(&format!("{format} bids, {name}"), ROWS, text.len(), || {
+            decode(format, text, bids, projection)
         });
     }
-    write_again(&texts.bids, &bids);
+}
+
+fn decode_events(text: &[u8], rows: usize) {
+    let all = event_schema();
+    let two = few_fields(&["auction", "dateTime"]);
+    let four = few_fields(&["auction", "bidder", "price", "dateTime"]);
+    let cases: [(&str, &SchemaRef, Option<&[usize]>); 5] = [
+        ("all columns", &all, None),
+        ("bid only", &all, Some(&[3])),
+        ("type only", &all, Some(&[0])),
+        ("auction and time", &two, None),
+        ("numbers and time", &four, None),
+    ];
+    for (name, schema, projection) in cases {
+        report(&format!("json events, {name}"), rows, text.len(), || {
+            decode("json", text, schema, projection)
+        });
+    }
 }
 
 fn write_again(text: &[u8], bids: &SchemaRef) {

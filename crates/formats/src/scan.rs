@@ -183,6 +183,7 @@ fn run(bytes: &[u8], at: usize, stop: impl Stop) -> Run {
 ///
 /// Nearly all strings end in one turn of the loop. How long they are cannot be foreseen, and a
 /// branch on it would be mispredicted.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) fn wide_run(bytes: &[u8], at: usize, simd: impl JsonStops) -> Run {
     let mut at = at;
@@ -206,6 +207,7 @@ pub(crate) fn wide_run(bytes: &[u8], at: usize, simd: impl JsonStops) -> Run {
 /// Finds what ends the run of a JSON string.
 ///
 /// A trait and no closure, because it must be inlined to be compiled for the processor it is for.
+#[cfg(target_arch = "x86_64")]
 pub(crate) trait JsonStops: Copy {
     /// Of the first and of the last 64 bytes: bit i says that byte i ends a run. And whether all
     /// 128 are ASCII.
