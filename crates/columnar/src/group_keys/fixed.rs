@@ -68,7 +68,13 @@ where
     if T::DATA_TYPE.primitive_width() == Some(8) {
         return Cow::Borrowed(column.values().inner().typed_data());
     }
-    Cow::Owned(column.values().iter().map(|value| (*value).into()).collect())
+    Cow::Owned(
+        column
+            .values()
+            .iter()
+            .map(|value| (*value).into())
+            .collect(),
+    )
 }
 
 /// A column of a type out of widened values of it.

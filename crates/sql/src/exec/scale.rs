@@ -5,6 +5,7 @@
 //! constant, nothing can go wrong and one multiplication is enough.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch};
@@ -18,11 +19,28 @@ use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Literal};
 use super::expr::Expression;
 
 /// An integer expression times a decimal constant.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Eq)]
 pub struct Scale {
     integer: Expression,
     factor: i128,
     result: DataType,
+}
+
+// Derived, comparing would move the expression: rust-lang/rust#78808.
+impl PartialEq for Scale {
+    fn eq(&self, other: &Self) -> bool {
+        self.integer.eq(&other.integer)
+            && self.factor == other.factor
+            && self.result == other.result
+    }
+}
+
+impl Hash for Scale {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.integer.hash(state);
+        self.factor.hash(state);
+        self.result.hash(state);
+    }
 }
 
 impl Scale {

@@ -252,7 +252,9 @@ impl Placed {
         match self.rows.take() {
             Some(rows) => Some(UInt32Array::from(rows)),
             None if self.groups.len() == rows => None,
-            None => Some(UInt32Array::from_iter_values(self.added as u32..upto as u32)),
+            None => Some(UInt32Array::from_iter_values(
+                self.added as u32..upto as u32,
+            )),
         }
     }
 }

@@ -85,8 +85,7 @@ impl<'a> PhysicalPlanner<'a> {
     /// `Unsupported`, naming what is not there; `Type` for what cannot work.
     pub fn plan_all(&mut self, plans: &[LogicalPlan]) -> SqlResult<Vec<Stream>> {
         let connectors = self.connectors;
-        let prunes =
-            |table: &Table| Ok(connectors(&table.connector)?.prunes_fields(&table.spec));
+        let prunes = |table: &Table| Ok(connectors(&table.connector)?.prunes_fields(&table.spec));
         let narrowed = narrow(plans, &prunes)?;
         narrowed.iter().map(|plan| self.plan_rows(plan)).collect()
     }
@@ -94,7 +93,8 @@ impl<'a> PhysicalPlanner<'a> {
     /// Plans a query; equal sub-plans are planned once.
     fn plan(&mut self, plan: &LogicalPlan) -> SqlResult<Stream> {
         let mut shared = self.shared.iter();
-        if let Some((_, stream)) = shared.find(|(known, _)| known == plan && reads_same(known, plan))
+        if let Some((_, stream)) =
+            shared.find(|(known, _)| known == plan && reads_same(known, plan))
         {
             return Ok(stream.clone());
         }

@@ -164,10 +164,7 @@ impl Session {
 }
 
 /// The stream of a job's only query.
-pub(super) fn planned(
-    planner: &mut PhysicalPlanner<'_>,
-    plan: &LogicalPlan,
-) -> SqlResult<Stream> {
+pub(super) fn planned(planner: &mut PhysicalPlanner<'_>, plan: &LogicalPlan) -> SqlResult<Stream> {
     let mut streams = planner.plan_all(std::slice::from_ref(plan))?;
     streams
         .pop()

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use datafusion_common::{DFSchema, JoinType};
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_common::{DFSchema, JoinType};
 use datafusion_expr::{Expr, LogicalPlan, TableScan};
 
 use crate::plan::leaf::leaf;
