@@ -115,9 +115,9 @@ impl BatchColumn {
         take(&self.values, &UInt32Array::from(rows), None).map_err(arrow_error)
     }
 
-    /// How many rows are kept in memory for it.
-    pub fn kept_rows(&self) -> usize {
-        self.values.len()
+    /// The column before it is filtered: its values and others.
+    pub fn unfiltered(&self) -> &ArrayRef {
+        self.dense.get().unwrap_or(&self.values)
     }
 
     /// Whether reading it costs nothing.

@@ -81,7 +81,7 @@ impl RowLog {
         self.end =
             end.ok_or_else(|| Error::unsupported("more than 2^32 rows in one instance's state"))?;
         if rows > 0 {
-            let sparse = |column: &BatchColumn| column.kept_rows() > 2 * rows;
+            let sparse = |column: &BatchColumn| column.unfiltered().len() > 2 * rows;
             let columns = columns.into_iter().map(|column| {
                 if sparse(&column) {
                     BatchColumn::new(column.dense().clone())
@@ -175,6 +175,9 @@ impl RowLog {
 
     /// Some rows, in that order, whose columns can then be asked for.
     pub fn pick(&self, numbers: &[u32]) -> Picked<'_> {
+        if let Some(picked) = self.pick_from_one(numbers) {
+            return picked;
+        }
         let mut local = vec![NONE; self.batches.len()];
         let mut used = Vec::new();
         let mut places = Vec::with_capacity(numbers.len());
@@ -192,14 +195,29 @@ impl RowLog {
             }
             places.push((at, (number - start) as usize));
         }
-        let rows = (used.len() == 1)
-            .then(|| UInt32Array::from_iter_values(places.iter().map(|(_, row)| *row as u32)));
         Picked {
             schema: &self.schema,
             used,
             places,
-            rows,
+            rows: None,
         }
+    }
+
+    fn pick_from_one(&self, numbers: &[u32]) -> Option<Picked<'_>> {
+        let batch = self.batch_of(*numbers.first()?);
+        let start = self.starts[batch];
+        let rows = self.batches[batch].rows as u32;
+        // A number below the start is far above it without its sign.
+        if numbers.iter().any(|n| n.wrapping_sub(start) >= rows) {
+            return None;
+        }
+        let local = numbers.iter().map(|number| number - start);
+        Some(Picked {
+            schema: &self.schema,
+            used: vec![&self.batches[batch]],
+            places: Vec::new(),
+            rows: Some(UInt32Array::from_iter_values(local)),
+        })
     }
 }
 

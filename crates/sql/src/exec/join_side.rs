@@ -83,8 +83,8 @@ impl JoinSide {
     /// # Errors
     /// `User` for a key type that cannot be hashed.
     pub fn codes(&self, columns: &[BatchColumn], rows: usize) -> Result<KeyCodes> {
-        let keys = self.keys.iter().map(|key| columns[*key].dense().clone());
-        KeyCodes::new(&keys.collect::<Vec<ArrayRef>>(), rows)
+        let keys = self.keys.iter().map(|key| columns[*key].clone());
+        KeyCodes::new(&keys.collect::<Vec<BatchColumn>>(), rows)
     }
 
     /// Adds a batch of living rows. Returns the number of the first.
@@ -92,7 +92,7 @@ impl JoinSide {
     /// # Errors
     /// `Unsupported` for more rows than there are numbers.
     pub fn append(&mut self, columns: Vec<BatchColumn>, keys: &KeyCodes) -> Result<u32> {
-        let first = self.keep(columns, keys.values.len())?;
+        let first = self.keep(columns, keys.rows())?;
         if !self.backlog.push(keys, first) {
             self.index.insert_all(keys, first);
         }

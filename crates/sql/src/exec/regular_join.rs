@@ -377,3 +377,6 @@ impl BatchOperator for RegularJoin {
         self.drive(ctx, out)
     }
 }
+
+#[cfg(test)]
+mod tests;
