@@ -6,9 +6,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use arrow_schema::DataType;
 use arrow_select::filter::{FilterBuilder, FilterPredicate};
+use arrow_select::take::take;
+use thalweg_core::error::Result;
+
+use crate::arrow_error;
 
 /// Which rows of some columns are of a batch.
 #[derive(Debug)]
@@ -16,6 +20,7 @@ pub struct Selection {
     mask: BooleanArray,
     rows: usize,
     predicate: OnceLock<FilterPredicate>,
+    positions: OnceLock<Vec<u32>>,
 }
 
 impl Selection {
@@ -25,6 +30,7 @@ impl Selection {
             rows: mask.true_count(),
             mask,
             predicate: OnceLock::new(),
+            positions: OnceLock::new(),
         }
     }
 
@@ -41,6 +47,12 @@ impl Selection {
     /// The mask.
     pub fn mask(&self) -> &BooleanArray {
         &self.mask
+    }
+
+    /// Where the selected rows are.
+    fn positions(&self) -> &[u32] {
+        let positions = || self.mask.values().set_indices_u32().collect();
+        self.positions.get_or_init(positions)
     }
 
     fn apply(&self, array: &ArrayRef) -> ArrayRef {
@@ -82,6 +94,30 @@ impl BatchColumn {
             let once = first.apply(&self.values);
             others.iter().fold(once, |left, next| next.apply(&left))
         })
+    }
+
+    /// Some rows of the column. Of a column that has not been filtered only these are read, if they
+    /// are few.
+    ///
+    /// # Errors
+    /// `User` if the rows cannot be taken.
+    pub fn take(&self, rows: &UInt32Array) -> Result<ArrayRef> {
+        let selected = self.selections.last().map_or(0, |last| last.rows());
+        if self.is_dense() || rows.len() * 2 > selected || rows.null_count() > 0 {
+            return take(self.dense(), rows, None).map_err(arrow_error);
+        }
+        let mut rows = rows.values().to_vec();
+        for selection in self.selections.iter().rev() {
+            let positions = selection.positions();
+            rows.iter_mut()
+                .for_each(|row| *row = positions[*row as usize]);
+        }
+        take(&self.values, &UInt32Array::from(rows), None).map_err(arrow_error)
+    }
+
+    /// The column before it is filtered: its values and others.
+    pub fn unfiltered(&self) -> &ArrayRef {
+        self.dense.get().unwrap_or(&self.values)
     }
 
     /// Whether reading it costs nothing.
@@ -142,7 +178,11 @@ mod tests {
         assert!(!once.is_dense());
         let twice = once.select(&selection(&[false, true, true]));
         let expected: ArrayRef = Arc::new(Int64Array::from(vec![3, 4]));
+        let second: ArrayRef = Arc::new(Int64Array::from(vec![4]));
+        assert_eq!(&twice.take(&UInt32Array::from(vec![1])).unwrap(), &second);
+        assert!(!twice.is_dense(), "half of the rows were asked for");
         assert_eq!(twice.dense(), &expected);
+        assert_eq!(&twice.take(&UInt32Array::from(vec![1])).unwrap(), &second);
         assert!(twice.is_dense());
     }
 }

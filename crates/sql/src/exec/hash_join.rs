@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
-use thalweg_columnar::arrow_error;
+use thalweg_columnar::{BatchColumn, arrow_error};
 use thalweg_core::error::Result;
 
 use super::expr::batch;
@@ -154,7 +154,8 @@ fn matching_pairs<'a>(
         return Ok((left_rows, right_rows, pairs));
     };
     let columns = |records: &RecordBatch, keys: &mut dyn Iterator<Item = usize>| {
-        let columns: Vec<ArrayRef> = keys.map(|key| records.column(key).clone()).collect();
+        let columns = keys.map(|key| BatchColumn::new(records.column(key).clone()));
+        let columns: Vec<BatchColumn> = columns.collect();
         KeyCodes::new(&columns, records.num_rows())
     };
     let left_codes = columns(left, &mut keys.iter().map(|key| spec.left_keys[*key]))?;
@@ -198,14 +199,18 @@ fn telling_keys(
     let mut telling = Vec::new();
     for (key, data_type) in spec.key_types.iter().enumerate() {
         let column = |records: &RecordBatch, at: usize| {
-            KeyCodes::new(std::slice::from_ref(records.column(at)), records.num_rows())
+            let column = BatchColumn::new(records.column(at).clone());
+            KeyCodes::new(&[column], records.num_rows())
         };
-        let constant = |codes: &KeyCodes| codes.lowest == codes.highest && codes.nulls.is_none();
+        let constant = |codes: &KeyCodes| {
+            let range = codes.tight();
+            range.lowest == range.highest && !codes.has_nulls()
+        };
         if is_exact(std::slice::from_ref(data_type)) {
             let left = column(left, spec.left_keys[key])?;
             let right = column(right, spec.right_keys[key])?;
             if constant(&left) && constant(&right) {
-                if left.lowest != right.lowest {
+                if left.tight() != right.tight() {
                     return Ok(None);
                 }
                 continue;

@@ -9,7 +9,7 @@
 //! | Indexing | a batch that was scanned [`SCANS_MAX`] times, or has too many matches to hold |
 //! |          | them at once, goes to the index                                               |
 
-use super::join_codes::KeyCodes;
+use super::join_codes::{KeyCodes, Range};
 use super::join_index::RowIndex;
 
 /// How often a batch is scanned before it is indexed.
@@ -26,8 +26,7 @@ pub struct Backlog {
 
 /// Some batches and a range of codes that holds theirs.
 struct Zone {
-    lowest: i64,
-    highest: i64,
+    range: Range,
     waiting: Vec<Waiting>,
 }
 
@@ -41,20 +40,18 @@ impl Backlog {
     /// Takes a batch whose rows are numbered from `first`, unless it is for the index.
     #[must_use]
     pub fn push(&mut self, keys: &KeyCodes, first: u32) -> bool {
-        if keys.values.len() < ROWS_MIN {
+        if keys.rows() < ROWS_MIN {
             return false;
         }
         let full = |zone: &Zone| zone.waiting.len() >= ZONE_BATCHES_MAX;
         if self.zones.last().is_none_or(full) {
             self.zones.push(Zone {
-                lowest: i64::MAX,
-                highest: i64::MIN,
+                range: Range::EMPTY,
                 waiting: Vec::new(),
             });
         }
         if let Some(zone) = self.zones.last_mut() {
-            zone.lowest = zone.lowest.min(keys.lowest);
-            zone.highest = zone.highest.max(keys.highest);
+            zone.range = zone.range.with(keys.loose());
             zone.waiting.push(Waiting {
                 keys: keys.clone(),
                 first,
@@ -80,15 +77,19 @@ impl Backlog {
         index: &mut RowIndex,
         pairs: &mut Vec<(u32, u32)>,
     ) {
-        let overlaps = |lowest, highest| wanted.lowest <= highest && wanted.highest >= lowest;
+        let loose = wanted.loose();
         let mut by_code = None;
         let mut moved = false;
         for zone in &mut self.zones {
-            if !overlaps(zone.lowest, zone.highest) {
+            if !zone.range.overlaps(loose) || !zone.range.overlaps(wanted.tight()) {
                 continue;
             }
             zone.waiting.retain_mut(|waiting| {
-                if !overlaps(waiting.keys.lowest, waiting.keys.highest) {
+                // The loose range first: to know the tight one, the column is filtered.
+                let wanted_range = wanted.tight();
+                if !waiting.keys.loose().overlaps(wanted_range)
+                    || !waiting.keys.tight().overlaps(wanted_range)
+                {
                     return true;
                 }
                 waiting.scans += 1;
@@ -119,10 +120,11 @@ impl Waiting {
         pairs: &mut Vec<(u32, u32)>,
     ) -> bool {
         const CHUNK: usize = 32;
-        let limit = pairs.len() + pairs_max + self.keys.values.len();
-        let within = |code: i64| (code >= wanted.lowest) & (code <= wanted.highest);
+        let limit = pairs.len() + pairs_max + self.keys.rows();
+        let range = wanted.tight();
+        let within = |code: i64| range.contains(code);
         let mut rows = Vec::new();
-        for (chunk_at, chunk) in self.keys.values.chunks(CHUNK).enumerate() {
+        for (chunk_at, chunk) in self.keys.values().chunks(CHUNK).enumerate() {
             if !chunk.iter().fold(false, |any, code| any | within(*code)) {
                 continue;
             }
@@ -157,7 +159,7 @@ mod tests {
         let column = Int64Array::from_iter_values(values);
         let rows = arrow_array::Array::len(&column);
         let column: ArrayRef = Arc::new(column);
-        KeyCodes::new(&[column], rows).unwrap()
+        KeyCodes::new(&[thalweg_columnar::BatchColumn::new(column)], rows).unwrap()
     }
 
     fn probed(index: &RowIndex, wanted: &KeyCodes) -> usize {

@@ -3,6 +3,11 @@
 //! One key column of an integer, a date or a time is its own code: equal codes are equal keys.
 //! Any other key has its hash for a code: equal keys have equal codes, and pairs with equal codes
 //! are compared once more.
+//!
+//! A key column that has not been filtered is not filtered for its range: that of all its values
+//! is wide enough, and often tells that no row matches.
+
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, Int16Type};
@@ -10,6 +15,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use datafusion_common::hash_utils::{RandomState, create_hashes};
+use thalweg_columnar::BatchColumn;
 use thalweg_core::error::Result;
 
 use super::expr::expression_error;
@@ -17,14 +23,86 @@ use super::expr::expression_error;
 /// The codes of a batch's keys.
 #[derive(Clone)]
 pub struct KeyCodes {
-    /// One a row; of a row with a NULL among its keys any value.
-    pub values: ScalarBuffer<i64>,
-    /// Which rows have no NULL among their keys; the others match nothing.
-    pub nulls: Option<NullBuffer>,
-    /// The lowest code.
+    rows: usize,
+    loose: Range,
+    // Of one exact column that may not have been filtered yet.
+    column: Option<BatchColumn>,
+    codes: Arc<OnceLock<Codes>>,
+}
+
+/// The lowest and the highest code; of no codes the highest is below the lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// No code is lower.
     pub lowest: i64,
-    /// The highest code, not below `lowest` unless there are no rows.
+    /// No code is higher.
     pub highest: i64,
+}
+
+impl Range {
+    /// Of no codes.
+    pub const EMPTY: Range = Range {
+        lowest: i64::MAX,
+        highest: i64::MIN,
+    };
+
+    /// Of all these codes.
+    pub fn of(values: &[i64]) -> Self {
+        const LANES: usize = 4;
+        let (mut lowest, mut highest) = ([i64::MAX; LANES], [i64::MIN; LANES]);
+        let chunks = values.chunks_exact(LANES);
+        for value in chunks.remainder() {
+            lowest[0] = lowest[0].min(*value);
+            highest[0] = highest[0].max(*value);
+        }
+        for chunk in chunks {
+            for lane in 0..LANES {
+                lowest[lane] = lowest[lane].min(chunk[lane]);
+                highest[lane] = highest[lane].max(chunk[lane]);
+            }
+        }
+        Range {
+            lowest: lowest.into_iter().fold(i64::MAX, i64::min),
+            highest: highest.into_iter().fold(i64::MIN, i64::max),
+        }
+    }
+
+    /// Whether some code may be in both.
+    #[inline]
+    pub fn overlaps(self, other: Range) -> bool {
+        self.lowest <= other.highest && self.highest >= other.lowest
+    }
+
+    /// Whether a code is in it.
+    #[inline]
+    pub fn contains(self, code: i64) -> bool {
+        (code >= self.lowest) & (code <= self.highest)
+    }
+
+    /// The range of the codes of both.
+    #[must_use]
+    pub fn with(self, other: Range) -> Self {
+        Range {
+            lowest: self.lowest.min(other.lowest),
+            highest: self.highest.max(other.highest),
+        }
+    }
+}
+
+struct Codes {
+    values: ScalarBuffer<i64>,
+    nulls: Option<NullBuffer>,
+    tight: Range,
+}
+
+impl Codes {
+    fn new(values: ScalarBuffer<i64>, nulls: Option<NullBuffer>) -> Self {
+        Codes {
+            tight: Range::of(&values),
+            values,
+            nulls: nulls.filter(|nulls| nulls.null_count() > 0),
+        }
+    }
 }
 
 /// Whether codes of keys of these types are the keys themselves.
@@ -54,31 +132,76 @@ impl KeyCodes {
     ///
     /// # Errors
     /// `User` for a key type that cannot be hashed.
-    pub fn new(columns: &[ArrayRef], rows: usize) -> Result<Self> {
-        let values = match columns {
-            [] => vec![0; rows].into(),
-            [one] => match exact(one) {
-                Some(values) => values,
-                None => hashed(columns, rows)?,
-            },
-            _ => hashed(columns, rows)?,
+    pub fn new(columns: &[BatchColumn], rows: usize) -> Result<Self> {
+        if let [column] = columns
+            && let Some(values) = exact(column.unfiltered())
+        {
+            return Ok(KeyCodes {
+                rows,
+                loose: Range::of(&values),
+                column: Some(column.clone()),
+                codes: Arc::default(),
+            });
+        }
+        let columns: Vec<ArrayRef> = columns.iter().map(|c| c.dense().clone()).collect();
+        let values = if columns.is_empty() {
+            vec![0; rows].into()
+        } else {
+            hashed(&columns, rows)?
         };
         let nulls = columns.iter().fold(None, |nulls, column| {
             NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref())
         });
-        let (lowest, highest) = range(&values);
+        let codes = Codes::new(values, nulls);
         Ok(KeyCodes {
-            values,
-            nulls: nulls.filter(|nulls| nulls.null_count() > 0),
-            lowest,
-            highest,
+            rows,
+            loose: codes.tight,
+            column: None,
+            codes: Arc::new(OnceLock::from(codes)),
         })
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn codes(&self) -> &Codes {
+        self.codes.get_or_init(|| {
+            let column = self.column.as_ref().map(BatchColumn::dense);
+            let values = column.and_then(exact).unwrap_or_default();
+            assert_eq!(values.len(), self.rows, "one code a row");
+            Codes::new(values, column.and_then(|column| column.logical_nulls()))
+        })
+    }
+
+    /// A range that holds all codes: that of the column before it is filtered.
+    #[inline]
+    pub fn loose(&self) -> Range {
+        self.loose
+    }
+
+    /// The range of the codes. Filters the column.
+    pub fn tight(&self) -> Range {
+        self.codes().tight
+    }
+
+    /// One code a row; of a row with a NULL among its keys any value.
+    #[inline]
+    pub fn values(&self) -> &[i64] {
+        &self.codes().values
+    }
+
+    /// Whether a row has a NULL among its keys and so matches nothing.
+    pub fn has_nulls(&self) -> bool {
+        self.codes().nulls.is_some()
     }
 
     /// Whether no key of a row is NULL.
     #[inline]
     pub fn is_valid(&self, row: usize) -> bool {
-        self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
+        let nulls = &self.codes().nulls;
+        nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
     }
 }
 
@@ -109,26 +232,6 @@ fn hashed(columns: &[ArrayRef], rows: usize) -> Result<ScalarBuffer<i64>> {
     Ok(hashes.into_iter().map(u64::cast_signed).collect())
 }
 
-fn range(values: &[i64]) -> (i64, i64) {
-    const LANES: usize = 4;
-    let (mut lowest, mut highest) = ([i64::MAX; LANES], [i64::MIN; LANES]);
-    let chunks = values.chunks_exact(LANES);
-    for value in chunks.remainder() {
-        lowest[0] = lowest[0].min(*value);
-        highest[0] = highest[0].max(*value);
-    }
-    for chunk in chunks {
-        for lane in 0..LANES {
-            lowest[lane] = lowest[lane].min(chunk[lane]);
-            highest[lane] = highest[lane].max(chunk[lane]);
-        }
-    }
-    (
-        lowest.into_iter().fold(i64::MAX, i64::min),
-        highest.into_iter().fold(i64::MIN, i64::max),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,12 +241,16 @@ mod tests {
     #[test]
     fn integers_and_times_are_their_own_codes_also_behind_an_offset() {
         let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![5, 7, -9]));
-        let codes = KeyCodes::new(&[times.slice(1, 2)], 2).unwrap();
-        assert_eq!(codes.values.to_vec(), [7, -9]);
-        assert_eq!((codes.lowest, codes.highest), (-9, 7));
+        let codes = KeyCodes::new(&[BatchColumn::new(times.slice(1, 2))], 2).unwrap();
+        assert_eq!(codes.values(), [7, -9]);
+        let range = Range {
+            lowest: -9,
+            highest: 7,
+        };
+        assert_eq!((codes.loose(), codes.tight()), (range, range));
         let small: ArrayRef = Arc::new(Int32Array::from(vec![Some(-1), None, Some(3)]));
-        let codes = KeyCodes::new(&[small], 3).unwrap();
-        assert_eq!((codes.values[0], codes.values[2]), (-1, 3));
+        let codes = KeyCodes::new(&[BatchColumn::new(small)], 3).unwrap();
+        assert_eq!((codes.values()[0], codes.values()[2]), (-1, 3));
         assert_eq!(
             [0, 1, 2].map(|row| codes.is_valid(row)),
             [true, false, true]
@@ -154,7 +261,7 @@ mod tests {
     fn a_null_in_any_column_makes_a_key_without_matches() {
         let names: ArrayRef = Arc::new(StringViewArray::from(vec![Some("a"), None, Some("a")]));
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(1), None]));
-        let codes = KeyCodes::new(&[names, numbers], 3).unwrap();
+        let codes = KeyCodes::new(&[names, numbers].map(BatchColumn::new), 3).unwrap();
         assert_eq!(
             [0, 1, 2].map(|row| codes.is_valid(row)),
             [true, false, false]

@@ -4,7 +4,7 @@
 //! looked up in an open hash table, at most half full, whose slots of 16 bytes are found in one
 //! cache line mostly. An array becomes a table when a code comes that lies too far away.
 
-use super::join_codes::KeyCodes;
+use super::join_codes::{KeyCodes, Range};
 
 /// No row.
 pub const NONE: u32 = u32::MAX;
@@ -18,8 +18,7 @@ const SPAN_MIN: u64 = 1024;
 /// Rows by code.
 pub struct Heads {
     form: Form,
-    lowest: i64,
-    highest: i64,
+    range: Range,
     rows: u64,
 }
 
@@ -42,8 +41,7 @@ impl Default for Heads {
                 base: 0,
                 newest: Vec::new(),
             },
-            lowest: i64::MAX,
-            highest: i64::MIN,
+            range: Range::EMPTY,
             rows: 0,
         }
     }
@@ -75,16 +73,16 @@ fn find(slots: &[Slot], code: i64) -> usize {
 
 impl Heads {
     /// Prepares for some more rows with codes in a range. Must come before they are set.
-    pub fn make_room(&mut self, lowest: i64, highest: i64, rows: usize) {
+    pub fn make_room(&mut self, range: Range, rows: usize) {
         if rows == 0 {
             return;
         }
-        self.lowest = self.lowest.min(lowest);
-        self.highest = self.highest.max(highest);
+        self.range = self.range.with(range);
+        let Range { lowest, highest } = self.range;
         self.rows += rows as u64;
         if let Form::Near { base, newest } = &mut self.form {
-            if distance(self.lowest, self.highest) < self.rows * SPAN_A_ROW + SPAN_MIN {
-                widen(base, newest, self.lowest, self.highest);
+            if distance(lowest, highest) < self.rows * SPAN_A_ROW + SPAN_MIN {
+                widen(base, newest, lowest, highest);
                 return;
             }
             let (base, newest) = (*base, std::mem::take(newest));
@@ -171,12 +169,12 @@ impl Heads {
 
     /// Appends the rows of a batch whose code has a row, and that row.
     pub fn probe(&self, keys: &KeyCodes, rows: &mut Vec<u32>, found: &mut Vec<u32>) {
-        if keys.lowest > self.highest || keys.highest < self.lowest {
+        if !self.range.overlaps(keys.loose()) {
             return;
         }
         let Form::Near { base, newest } = &self.form else {
-            for (row, code) in keys.values.iter().enumerate() {
-                if *code < self.lowest || *code > self.highest {
+            for (row, code) in keys.values().iter().enumerate() {
+                if !self.range.contains(*code) {
                     continue;
                 }
                 let newest = self.newest(*code);
@@ -189,14 +187,16 @@ impl Heads {
         };
         // All rows are written and only hits are kept: whether a row hits is hard to foretell.
         let start = rows.len();
-        rows.resize(start + keys.values.len(), 0);
-        found.resize(start + keys.values.len(), 0);
+        rows.resize(start + keys.rows(), 0);
+        found.resize(start + keys.rows(), 0);
         let mut end = start;
-        for (row, code) in keys.values.iter().enumerate() {
+        let nulls = keys.has_nulls();
+        for (row, code) in keys.values().iter().enumerate() {
             let newest = near(*base, newest, *code);
             rows[end] = row as u32;
             found[end] = newest;
-            end += usize::from((newest != NONE) & keys.is_valid(row));
+            let matches = (newest != NONE) & (!nulls || keys.is_valid(row));
+            end += usize::from(matches);
         }
         rows.truncate(end);
         found.truncate(end);
@@ -233,7 +233,11 @@ mod tests {
     use super::*;
 
     fn set(heads: &mut Heads, code: i64, row: u32) -> u32 {
-        heads.make_room(code, code, 1);
+        let range = Range {
+            lowest: code,
+            highest: code,
+        };
+        heads.make_room(range, 1);
         heads.replace(code, row)
     }
 

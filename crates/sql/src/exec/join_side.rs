@@ -10,13 +10,12 @@ use std::any::Any;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
-use thalweg_columnar::{Picked, RowCodec, RowLog, hash_columns};
+use thalweg_columnar::{BatchColumn, Picked, RowCodec, RowLog, hash_columns};
 use thalweg_core::data::{Data, Schema, take_bytes, take_len};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::key_group::key_group;
 use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable};
 
-use super::expr::batch;
 use super::join_backlog::Backlog;
 use super::join_codes::KeyCodes;
 use super::join_index::RowIndex;
@@ -83,21 +82,17 @@ impl JoinSide {
     ///
     /// # Errors
     /// `User` for a key type that cannot be hashed.
-    pub fn codes(&self, records: &RecordBatch) -> Result<KeyCodes> {
-        KeyCodes::new(&self.key_columns(records), records.num_rows())
-    }
-
-    fn key_columns(&self, records: &RecordBatch) -> Vec<ArrayRef> {
-        let keys = self.keys.iter();
-        keys.map(|key| records.column(*key).clone()).collect()
+    pub fn codes(&self, columns: &[BatchColumn], rows: usize) -> Result<KeyCodes> {
+        let keys = self.keys.iter().map(|key| columns[*key].clone());
+        KeyCodes::new(&keys.collect::<Vec<BatchColumn>>(), rows)
     }
 
     /// Adds a batch of living rows. Returns the number of the first.
     ///
     /// # Errors
     /// `Unsupported` for more rows than there are numbers.
-    pub fn append(&mut self, records: RecordBatch, keys: &KeyCodes) -> Result<u32> {
-        let first = self.keep(records)?;
+    pub fn append(&mut self, columns: Vec<BatchColumn>, keys: &KeyCodes) -> Result<u32> {
+        let first = self.keep(columns, keys.rows())?;
         if !self.backlog.push(keys, first) {
             self.index.insert_all(keys, first);
         }
@@ -108,11 +103,11 @@ impl JoinSide {
     ///
     /// # Errors
     /// `Unsupported` for more rows than there are numbers.
-    pub fn keep(&mut self, records: RecordBatch) -> Result<u32> {
+    pub fn keep(&mut self, columns: Vec<BatchColumn>, rows: usize) -> Result<u32> {
         if self.dead_rows > COMPACT_ROWS_MIN && self.dead_rows > self.log.end() as usize / 2 {
             self.compact()?;
         }
-        let first = self.log.push(records)?;
+        let first = self.log.push(columns, rows)?;
         if let Some(matches) = &mut self.matches {
             matches.resize(self.log.end() as usize, 0);
         }
@@ -167,9 +162,8 @@ impl JoinSide {
         let (mut wanted, mut found) = (Vec::new(), Vec::new());
         codec.encode(records.columns(), row, &mut wanted)?;
         let gone = self.index.remove(keys, row, |number| -> Result<bool> {
-            let (kept, place) = log.place(number);
             found.clear();
-            codec.encode(kept.columns(), place, &mut found)?;
+            log.encode(number, codec, &mut found)?;
             Ok(found == wanted)
         })?;
         if let Some(number) = gone {
@@ -197,9 +191,9 @@ impl JoinSide {
         );
         for numbers in living.chunks(COMPACT_ROWS_MIN) {
             let columns = self.pick(numbers).columns()?;
-            let records = batch(self.schema(), columns, numbers.len())?;
-            let keys = compacted.codes(&records)?;
-            let first = compacted.keep(records)?;
+            let columns: Vec<BatchColumn> = columns.into_iter().map(BatchColumn::new).collect();
+            let keys = compacted.codes(&columns, numbers.len())?;
+            let first = compacted.keep(columns, numbers.len())?;
             compacted.index.insert_all(&keys, first);
         }
         if let (Some(new), Some(old)) = (&mut compacted.matches, &self.matches) {
@@ -214,10 +208,11 @@ impl JoinSide {
     fn write(&self, max_parallelism: u32, sink: &mut EntrySink<'_>) -> Result<()> {
         let mut open = vec![(Vec::new(), 0); max_parallelism as usize];
         let (mut hashes, mut bytes) = (Vec::new(), Vec::new());
-        for (first, records) in self.log.batches() {
+        for (first, columns, rows) in self.log.batches() {
             hashes.clear();
-            hash_columns(&self.key_columns(records), &mut hashes)?;
-            for row in 0..records.num_rows() {
+            let keys = self.keys.iter().map(|key| columns[*key].clone());
+            hash_columns(&keys.collect::<Vec<ArrayRef>>(), &mut hashes)?;
+            for row in 0..rows {
                 let number = first + row as u32;
                 if !self.lives(number) {
                     continue;
@@ -228,7 +223,7 @@ impl JoinSide {
                 let matches = self.matches.as_ref().map(|all| all[number as usize]);
                 matches.unwrap_or(0).encode(entry);
                 bytes.clear();
-                self.codec.encode(records.columns(), row, &mut bytes)?;
+                self.codec.encode(&columns, row, &mut bytes)?;
                 (bytes.len() as u32).encode(entry);
                 entry.extend_from_slice(&bytes);
                 *rows += 1;
@@ -280,9 +275,9 @@ impl StateTable for JoinSide {
         }
         let count = rows.len();
         let columns = self.codec.decode(rows)?;
-        let records = batch(&self.schema().clone(), columns, count)?;
-        let keys = self.codes(&records)?;
-        let first = self.append(records, &keys)? as usize;
+        let columns: Vec<BatchColumn> = columns.into_iter().map(BatchColumn::new).collect();
+        let keys = self.codes(&columns, count)?;
+        let first = self.append(columns, &keys)? as usize;
         if let Some(kept) = &mut self.matches {
             kept[first..].copy_from_slice(&matches);
         }

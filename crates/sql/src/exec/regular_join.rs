@@ -12,7 +12,7 @@
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
-use thalweg_columnar::{ColumnBatch, RowKind, arrow_error};
+use thalweg_columnar::{BatchColumn, ColumnBatch, RowKind, arrow_error};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::error::Result;
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
@@ -46,7 +46,7 @@ struct Work {
     next_pair: usize,
     next_hit: usize,
     next_row: usize,
-    // The number of the next added row, if it is not plain.
+    // The number of the next added row: of the first one if it is plain.
     next_number: u32,
 }
 
@@ -94,12 +94,16 @@ impl RegularJoin {
     ) -> Result<()> {
         let plain = self.spec.kind == JoinKind::Inner && input.kinds().is_none();
         let own = ctx.states_mut().get_mut(&self.sides[port]);
-        let keys = own.codes(input.records())?;
+        let width = own.schema().fields().len();
+        let columns: Vec<BatchColumn> = (0..width).map(|at| input.column(at)).collect();
+        let keys = own.codes(&columns, input.num_rows())?;
         let next_number = if plain {
-            own.append(input.records().clone(), &keys)?
+            own.append(columns, &keys)?
         } else {
             own.index_all();
-            own.keep(additions(&input)?)?
+            let added = additions(&input)?;
+            let columns = added.columns().iter().cloned().map(BatchColumn::new);
+            own.keep(columns.collect(), added.num_rows())?
         };
         let other = ctx.states_mut().get_mut(&self.sides[1 - port]);
         if !plain {
@@ -147,7 +151,8 @@ impl RegularJoin {
         while work.next_hit < work.met.rows.len() && numbers.len() < out.rows_max() {
             work.next_chain(other, &mut rows, &mut numbers);
         }
-        let mut pairs = self.matching(work, other, &mut rows, &mut numbers)?;
+        let own = ctx.states().get(&self.sides[work.port]);
+        let mut pairs = self.matching(work, (own, other), &mut rows, &mut numbers)?;
         if !rows.is_empty() {
             let columns = pairs.columns(&self.spec.wanted)?;
             let records = batch(&self.spec.output, columns, rows.len())?;
@@ -168,7 +173,8 @@ impl RegularJoin {
             }
             work.next_row += 1;
         }
-        self.matching(work, other, &mut rows, &mut numbers)?;
+        let own = ctx.states().get(&self.sides[work.port]);
+        self.matching(work, (own, other), &mut rows, &mut numbers)?;
         let mut emission = Emission::default();
         let mut pair = 0;
         for row in first..work.next_row {
@@ -185,12 +191,18 @@ impl RegularJoin {
     fn matching<'a>(
         &self,
         work: &'a Work,
-        other: &'a JoinSide,
+        (own, other): (&'a JoinSide, &'a JoinSide),
         rows: &mut Vec<u32>,
         numbers: &mut Vec<u32>,
     ) -> Result<Pairs<'a>> {
         let side_by_side = |rows: &[u32], numbers: &[u32]| {
-            let own = PairSide::rows(work.input.records(), rows);
+            let own = if work.plain {
+                // From where columns are kept, so that they are filtered once.
+                let kept: Vec<u32> = rows.iter().map(|row| work.next_number + row).collect();
+                PairSide::Kept(own.pick(&kept))
+            } else {
+                PairSide::rows(work.input.records(), rows)
+            };
             let others = PairSide::Kept(other.pick(numbers));
             if work.port == 0 {
                 Pairs::new(own, others, rows.len())
@@ -365,3 +377,6 @@ impl BatchOperator for RegularJoin {
         self.drive(ctx, out)
     }
 }
+
+#[cfg(test)]
+mod tests;

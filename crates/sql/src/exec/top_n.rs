@@ -83,6 +83,8 @@ pub struct TopN {
     spec: TopNSpec,
     table: TableHandle<PartitionTable>,
     converter: RowConverter,
+    // The sort keys of a batch, and its groups.
+    order: Rows,
     groups: Vec<u32>,
 }
 
@@ -98,6 +100,7 @@ impl TopN {
         Ok(TopN {
             spec,
             table,
+            order: converter.empty_rows(0, 0),
             converter,
             groups: Vec::new(),
         })
@@ -126,9 +129,9 @@ impl BatchOperator for TopN {
             .map(|key| key.expression.clone())
             .collect();
         let order = evaluate_all(&expressions, input.records())?;
-        let order = self
-            .converter
-            .convert_columns(&order)
+        self.order.clear();
+        self.converter
+            .append(&mut self.order, &order)
             .map_err(arrow_error)?;
         let table = ctx.states_mut().get_mut(&self.table);
         self.groups.clear();
@@ -137,7 +140,7 @@ impl BatchOperator for TopN {
         } else {
             table.keys.intern(&keys, rows, &mut self.groups)?;
         }
-        table.apply(&self.spec, &input, &self.groups, &order)?;
+        table.apply(&self.spec, &input, &self.groups, &self.order)?;
         if self.spec.batch_mode {
             table.settle();
         } else {
