@@ -127,7 +127,7 @@ mod tests {
             Some(123),
             Some(4_294_967_295),
         ]);
-        let expected = Int64Array::from(vec![Some(0), None, Some(122), Some(0), Some(60)]);
+        let expected = Int64Array::from(vec![Some(0), None, Some(122), Some(0), Some(36)]);
         assert_eq!(remainders(&narrow, 123), expected);
         let wide = Int64Array::from(vec![4_294_967_295, -124, i64::MIN, 1 << 40]);
         let expected: Int64Array = wide.unary(|value| value % 123);
