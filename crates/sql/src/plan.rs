@@ -17,4 +17,5 @@ pub mod nodes;
 pub mod physical;
 pub mod relation;
 pub mod rewrite;
+mod shared;
 pub mod stream;

@@ -22,6 +22,7 @@ use super::from_clause::{FlinkRelations, Inlined, path_and_hints};
 use super::nodes::WatermarkNode;
 use super::relation::{ColumnSource, Relation, Relations, Table};
 use super::rewrite::rewrite_query;
+use super::shared::share_calls;
 use crate::error::{ErrorKind, SqlError, SqlResult};
 use crate::functions::Functions;
 use crate::types::SqlType;
@@ -170,11 +171,17 @@ pub fn optimize(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
         Arc::new(rules::eliminate_cross_join::EliminateCrossJoin::new()),
         Arc::new(rules::eliminate_outer_join::EliminateOuterJoin::new()),
         Arc::new(rules::push_down_filter::PushDownFilter::new()),
-        Arc::new(rules::common_subexpr_eliminate::CommonSubexprEliminate::new()),
         Arc::new(rules::optimize_projections::OptimizeProjections::new()),
     ];
     let context = OptimizerContext::new().with_max_passes(4);
-    Optimizer::with_rules(list).optimize(plan, &context, |_, _| {})
+    let plan = Optimizer::with_rules(list).optimize(plan, &context, |_, _| {})?;
+    // Last, because filters that move down would carry the calls with them again.
+    let last: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+        Arc::new(rules::common_subexpr_eliminate::CommonSubexprEliminate::new()),
+        Arc::new(rules::optimize_projections::OptimizeProjections::new()),
+    ];
+    let context = OptimizerContext::new().with_max_passes(1);
+    Optimizer::with_rules(last).optimize(share_calls(plan)?, &context, |_, _| {})
 }
 
 struct Provider<'a> {
