@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use thalweg::core::config::RuntimeMode;
 use thalweg::runtime::{MiniCluster, RunningJob};
-use thalweg::sql::dialect::Script;
+use thalweg::sql::dialect::{Script, locate};
 use thalweg::sql::error::SqlError;
 use thalweg::sql::session::{InsertJob, Outcome, QueryJob, Session};
 
@@ -107,20 +107,13 @@ impl Runner {
     /// Runs all statements of a text; stops at the first that fails.
     pub fn run_text(&mut self, file: Option<&str>, text: &str) -> u8 {
         for statement in Script::new(text) {
-            let result = statement.map_err(|error| (error, None)).and_then(|s| {
-                let start = s.start;
-                self.session
-                    .execute(&s.node)
-                    .map_err(|error| (error, Some(start)))
+            let result = statement.and_then(|statement| {
+                let result = self.session.execute(&statement.node);
+                result.map_err(|error| locate(error, text, &statement))
             });
             let outcome = match result {
                 Ok(outcome) => outcome,
-                Err((error, start)) => {
-                    // An error without a place of its own is at its statement.
-                    let error = match (error.position, start) {
-                        (None, Some(start)) => error.at(start, 1),
-                        _ => error,
-                    };
+                Err(error) => {
                     eprint!("{}", error.render(file, text));
                     return exit::FAILED;
                 }

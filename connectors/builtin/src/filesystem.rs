@@ -4,9 +4,12 @@
 //! names begin with `.` or `_` are passed over; `.gz` and `.zst` files are decompressed. Writing:
 //! each instance writes a hidden file and gives it its visible name when it is whole.
 
+mod buffer;
 mod files;
 mod sink;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -41,7 +41,7 @@ impl Default for ExecutionConfig {
             job_name: "thalweg job".to_owned(),
             parallelism: 1,
             max_parallelism: None,
-            batch_rows: 4096,
+            batch_rows: 8192,
             channel_batches: 16,
             checkpoint_interval: None,
             auto_watermark_interval: Duration::from_millis(200),

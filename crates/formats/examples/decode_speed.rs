@@ -1,6 +1,8 @@
 //! Prints how many Nexmark-like rows a second one thread decodes from JSON and CSV.
 //!
-//! `cargo run --release -p thalweg-formats --example decode_speed [-- part of a case's name]`
+//! `cargo run --release -p thalweg-formats --example decode_speed [-- part of a case's name [file]]`
+//!
+//! The file holds Nexmark events as JSON, to be decoded in the place of those made here.
 #![allow(clippy::unwrap_used, clippy::type_complexity)]
 #![allow(clippy::disallowed_methods, reason = "measures time")]
 
@@ -67,6 +69,27 @@ fn event_schema() -> SchemaRef {
         row("person", person),
         row("auction", auction),
         row("bid", bid_fields()),
+    ]))
+}
+
+/// What a query over bids, or one that needs only the time of each event, wants of the events.
+fn few_fields(with_bid: &[&str]) -> SchemaRef {
+    let all = event_schema();
+    let narrow = |name: &str, wanted: &[&str]| {
+        let row = all.field_with_name(name).unwrap();
+        let DataType::Struct(fields) = row.data_type() else {
+            panic!("{name} is no ROW");
+        };
+        let kept = fields
+            .iter()
+            .filter(|f| wanted.contains(&f.name().as_str()));
+        field(name, DataType::Struct(kept.cloned().collect()))
+    };
+    Arc::new(Schema::new(vec![
+        field("event_type", DataType::Int32),
+        narrow("person", &["dateTime"]),
+        narrow("auction", &["dateTime"]),
+        narrow("bid", with_bid),
     ]))
 }
 
@@ -191,62 +214,54 @@ fn report(name: &str, rows: usize, bytes: usize, mut run: impl FnMut() -> usize)
 }
 
 fn main() {
-    let texts = generate();
-    let bids: SchemaRef = Arc::new(Schema::new(bid_fields()));
-    let events = event_schema();
+    let mut texts = generate();
+    let mut events_rows = ROWS;
+    if let Some(file) = std::env::args().nth(2) {
+        texts.events = std::fs::read(file).unwrap();
+        events_rows = texts.events.iter().filter(|byte| **byte == b'\n').count();
+    }
     println!(
         "{} B a bid as JSON, {} B an event, {} B as CSV",
         texts.bids.len() / ROWS,
-        texts.events.len() / ROWS,
+        texts.events.len() / events_rows,
         texts.csv.len() / ROWS
     );
-    let cases: [(&str, &str, &[u8], &SchemaRef, Option<&[usize]>); 9] = [
-        ("json bids, all columns", "json", &texts.bids, &bids, None),
-        (
-            "json bids, auction and price",
-            "json",
-            &texts.bids,
-            &bids,
-            Some(&[0, 2]),
-        ),
-        ("json bids, url", "json", &texts.bids, &bids, Some(&[4])),
-        (
-            "json events, all columns",
-            "json",
-            &texts.events,
-            &events,
-            None,
-        ),
-        (
-            "json events, bid only",
-            "json",
-            &texts.events,
-            &events,
-            Some(&[3]),
-        ),
-        (
-            "json events, type only",
-            "json",
-            &texts.events,
-            &events,
-            Some(&[0]),
-        ),
-        ("csv bids, all columns", "csv", &texts.csv, &bids, None),
-        (
-            "csv bids, auction and price",
-            "csv",
-            &texts.csv,
-            &bids,
-            Some(&[0, 2]),
-        ),
-        ("csv bids, url", "csv", &texts.csv, &bids, Some(&[4])),
+    let bids: SchemaRef = Arc::new(Schema::new(bid_fields()));
+    decode_bids("json", &texts.bids, &bids);
+    decode_events(&texts.events, events_rows);
+    decode_bids("csv", &texts.csv, &bids);
+    write_again(&texts.bids, &bids);
+}
+
+fn decode_bids(format: &str, text: &[u8], bids: &SchemaRef) {
+    let cases: [(&str, Option<&[usize]>); 3] = [
+        ("all columns", None),
+        ("auction and price", Some(&[0, 2])),
+        ("url", Some(&[4])),
     ];
-    for (name, format, text, schema, projection) in cases {
-        report(name, ROWS, text.len(), || {
-            decode(format, text, schema, projection)
+    for (name, projection) in cases {
+        report(&format!("{format} bids, {name}"), ROWS, text.len(), || {
+            decode(format, text, bids, projection)
         });
     }
-    write_again(&texts.bids, &bids);
+}
+
+fn decode_events(text: &[u8], rows: usize) {
+    let all = event_schema();
+    let two = few_fields(&["auction", "dateTime"]);
+    let four = few_fields(&["auction", "bidder", "price", "dateTime"]);
+    let cases: [(&str, &SchemaRef, Option<&[usize]>); 5] = [
+        ("all columns", &all, None),
+        ("bid only", &all, Some(&[3])),
+        ("type only", &all, Some(&[0])),
+        ("auction and time", &two, None),
+        ("numbers and time", &four, None),
+    ];
+    for (name, schema, projection) in cases {
+        report(&format!("json events, {name}"), rows, text.len(), || {
+            decode("json", text, schema, projection)
+        });
+    }
 }
 
 fn write_again(text: &[u8], bids: &SchemaRef) {

@@ -30,6 +30,7 @@ pub mod parquet;
 mod place;
 pub mod raw;
 mod scan;
+mod simd;
 mod time;
 mod types;
 
@@ -90,6 +91,9 @@ pub trait Decoder: Send {
 
     /// Rows decoded and not yet flushed.
     fn rows(&self) -> usize;
+
+    /// The line, from 1, of the first byte that is not consumed.
+    fn line(&self) -> u64;
 
     /// The rows so far as one batch of the (projected) schema, which may be empty.
     ///

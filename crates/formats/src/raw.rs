@@ -179,6 +179,10 @@ impl Decoder for RawDecoder {
         self.rows
     }
 
+    fn line(&self) -> u64 {
+        self.place.line
+    }
+
     fn flush(&mut self) -> Result<RecordBatch, FormatError> {
         let rows = std::mem::take(&mut self.rows);
         self.columns.take(rows)

@@ -10,7 +10,7 @@
 pub(crate) struct Run {
     /// The first byte that is not of the run; the length of the input if none is.
     pub end: usize,
-    /// True if all bytes of the run are ASCII.
+    /// True if all bytes of the run are known to be ASCII.
     pub ascii: bool,
 }
 
@@ -176,6 +176,42 @@ fn run(bytes: &[u8], at: usize, stop: impl Stop) -> Run {
         at += 32;
     }
     run_at_the_end(bytes, at, high == 0, stop)
+}
+
+/// As [`run`] for a JSON string, by a search of 128 bytes: which of them end the run, and whether
+/// all of them are ASCII.
+///
+/// Nearly all strings end in one turn of the loop. How long they are cannot be foreseen, and a
+/// branch on it would be mispredicted.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn wide_run(bytes: &[u8], at: usize, simd: impl JsonStops) -> Run {
+    let mut at = at;
+    let mut ascii = true;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<128>()) {
+        let (head, tail, all_ascii) = simd.json_stops(chunk);
+        ascii &= all_ascii;
+        if head | tail != 0 {
+            let later = u32::from(head == 0).wrapping_neg();
+            let lane = head.trailing_zeros() + (tail.trailing_zeros() & later);
+            return Run {
+                end: at + lane as usize,
+                ascii,
+            };
+        }
+        at += 128;
+    }
+    run_at_the_end(bytes, at, ascii, JsonStop)
+}
+
+/// Finds what ends the run of a JSON string.
+///
+/// A trait and no closure, because it must be inlined to be compiled for the processor it is for.
+#[cfg(target_arch = "x86_64")]
+pub(crate) trait JsonStops: Copy {
+    /// Of the first and of the last 64 bytes: bit i says that byte i ends a run. And whether all
+    /// 128 are ASCII.
+    fn json_stops(self, chunk: &[u8; 128]) -> (u64, u64, bool);
 }
 
 /// The rest of a run that comes near the end of the input.

@@ -69,11 +69,15 @@ pub(crate) fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// Remembers the last day read, because the next record is mostly of the same day.
+/// Remembers the last day and the last minute read, because the next record is mostly of the same.
 #[derive(Clone, Debug)]
 pub(crate) struct DayCache {
     text: [u8; 10],
     days: i64,
+    /// `yyyy-MM-dd HH:mm`, with whatever stood between date and time.
+    minute: [u8; 16],
+    /// Milliseconds since 1970 at the start of that minute.
+    minute_millis: i64,
 }
 
 impl Default for DayCache {
@@ -81,6 +85,8 @@ impl Default for DayCache {
         DayCache {
             text: *b"1970-01-01",
             days: 0,
+            minute: *b"1970-01-01 00:00",
+            minute_millis: 0,
         }
     }
 }
@@ -93,6 +99,50 @@ impl DayCache {
             self.text = *text;
         }
         Some(self.days)
+    }
+
+    /// Milliseconds since 1970 of `yyyy-MM-dd HH:mm:ss.SSS"`, the most usual form of a timestamp,
+    /// with `separator` between date and time. `None` if it is none, or has another form.
+    #[inline(always)]
+    pub fn quoted_millis(&mut self, text: &[u8; 24], separator: u8) -> Option<i64> {
+        let (minute, rest) = (text.first_chunk::<16>()?, text.last_chunk::<8>()?);
+        if text[10] != separator {
+            return None;
+        }
+        // As in `clock`: digits become 0..=9, what stands between them 0.
+        let lanes = u64::from_le_bytes(*rest) ^ u64::from_le_bytes(*b":00.000\"");
+        let limits = u64::from_le_bytes([0x7f, 0x7a, 0x76, 0x7f, 0x76, 0x76, 0x76, 0x7f]);
+        if (lanes.wrapping_add(limits) | lanes) & 0x8080_8080_8080_8080 != 0 {
+            return None;
+        }
+        if u128::from_le_bytes(*minute) != u128::from_le_bytes(self.minute) {
+            self.begin_minute(minute)?;
+        }
+        let lane = |at: u32| (lanes >> (8 * at)) & 0xff;
+        let millis = lane(1) * 10_000 + lane(2) * 1_000 + lane(4) * 100 + lane(5) * 10 + lane(6);
+        Some(self.minute_millis + millis as i64)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_minute(&mut self, minute: &[u8; 16]) -> Option<()> {
+        let days = self.days(minute.first_chunk()?)?;
+        let &[a, b, colon, c, d] = minute.last_chunk()?;
+        let second = clock(&[a, b, colon, c, d, b':', b'0', b'0'])?;
+        self.minute = *minute;
+        self.minute_millis = (days * DAY + second) * 1_000;
+        Some(())
+    }
+}
+
+/// Milliseconds since 1970 as the number a column of `unit` holds; `None` for the units that are
+/// not worth a shortcut.
+#[inline(always)]
+pub(crate) fn millis_to_unit(millis: i64, unit: TimeUnit) -> Option<i64> {
+    match unit {
+        TimeUnit::Millisecond => Some(millis),
+        TimeUnit::Microsecond => millis.checked_mul(1_000),
+        TimeUnit::Second | TimeUnit::Nanosecond => None,
     }
 }
 
@@ -445,6 +495,30 @@ mod tests {
             let mut cache = DayCache::default();
             prop_assert_eq!(parse_stamp(&text, Standard::Sql, false, &mut cache), Some(stamp));
             prop_assert_eq!(stamp_prefix(&text, b' ', &mut cache), Some((stamp, text.len())));
+        }
+
+        #[test]
+        fn a_timestamp_in_its_usual_form_is_read_as_any_other(
+            seconds in -62_167_219_200i64..253_402_300_800, millis in 0u32..1_000, again in 0i64..99,
+            change in prop::option::of((0usize..24, any::<u8>())),
+        ) {
+            let mut cache = DayCache::default();
+            for seconds in [seconds, (seconds + again).min(253_402_300_799)] {
+                let stamp = Stamp { seconds, nanos: 0 };
+                let mut text = Vec::new();
+                write_stamp(stamp, b' ', &mut text);
+                text.extend_from_slice(format!(".{millis:03}\"").as_bytes());
+                let mut text: [u8; 24] = *text.first_chunk().expect("a usual timestamp");
+                if let Some((at, byte)) = change {
+                    text[at] = byte;
+                }
+                let plain = parse_stamp(&text[..23], Standard::Sql, false, &mut DayCache::default());
+                let plain = plain.and_then(|stamp| stamp.to_unit(TimeUnit::Millisecond));
+                let plain = plain.filter(|_| text[23] == b'"');
+                let quick = cache.quoted_millis(&text, b' ');
+                // Other forms of a fraction are left to the general path.
+                prop_assert!(quick == plain || quick.is_none() && text[19] != b'.');
+            }
         }
     }
 

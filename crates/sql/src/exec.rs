@@ -20,6 +20,7 @@ pub mod join_pairs;
 pub mod join_side;
 pub mod limit;
 pub mod regular_join;
+pub mod remainder;
 pub mod scale;
 pub mod session_aggregate;
 pub mod sort;

@@ -21,13 +21,13 @@ use thalweg_core::source::{Boundedness, Poll, SourceFactory, SourceReader};
 use thalweg_core::state::{OperatorListState, Redistribution};
 use thalweg_formats::{Decoder, FormatOptions, Origin};
 
+use super::buffer::{OpenFile, RECORD_BYTES_MAX};
 use super::files;
 use crate::options::{format_error, format_options, required};
 
-const CHUNK_BYTES: usize = 1 << 20;
 const SPLIT_BYTES_MIN: u64 = 8 << 20;
-// A record longer than this is taken for a broken file.
-const RECORD_BYTES_MAX: usize = 256 << 20;
+// A batch of fewer rows than asked for ends after so many bytes.
+const BATCH_BYTES_MAX: u64 = 8 << 20;
 
 /// A part of a file: the records that begin in `position..end`.
 #[derive(Clone, Debug, PartialEq, Data)]
@@ -150,6 +150,7 @@ impl SourceFactory for FileSource {
             own,
             splits,
             decoder: self.decoder()?,
+            batch_rows: self.batch_rows,
             open: None,
             skipped: 0,
             failed: None,
@@ -161,21 +162,11 @@ impl SourceFactory for FileSource {
     }
 }
 
-/// The file that is being read.
-struct OpenFile {
-    reader: Box<dyn Read + Send>,
-    buffer: Vec<u8>,
-    // Bytes of the buffer that are decoded.
-    consumed: usize,
-    // Bytes of the buffer that belong to the split.
-    limit: Option<usize>,
-    ended: bool,
-}
-
 struct LineReader {
     own: Vec<FileSplit>,
     splits: OperatorListState<FileSplit>,
     decoder: Box<dyn Decoder>,
+    batch_rows: usize,
     open: Option<OpenFile>,
     skipped: u64,
     // Why reading ended, told only after the rows before it have gone out.
@@ -244,29 +235,26 @@ impl LineReader {
             Some(open) => open,
             None => self.begin(split)?,
         };
+        let begun = split.position;
         let more = loop {
-            open.find_limit(split);
-            let bytes = &open.buffer[open.consumed..open.limit.unwrap_or(open.buffer.len())];
-            let last = open.ended || open.limit.is_some();
+            let (bytes, last) = open.bytes(split.position, split.end);
             let consumed = self.decoder.decode(bytes, last).map_err(format_error)?;
-            let newlines = bytes[..consumed]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count();
-            split.position += consumed as u64;
-            split.line += newlines as u64;
             let all = consumed == bytes.len();
-            open.consumed += consumed;
-            if self.decoder.rows() > 0 && (last || !all) {
-                break !(all && last);
-            }
+            open.consume(consumed);
+            split.position += consumed as u64;
+            split.line = self.decoder.line();
             if last && all {
                 break false;
+            }
+            let rows = self.decoder.rows();
+            let full = rows >= self.batch_rows || split.position - begun >= BATCH_BYTES_MAX;
+            if rows > 0 && (full || last) {
+                break true;
             }
             if last && consumed == 0 {
                 return Err(Error::internal("a decoder left the end of a file"));
             }
-            if !last && !open.fill()? && open.buffer.len() - open.consumed > RECORD_BYTES_MAX {
+            if !last && !open.fill()? {
                 return Err(Error::user(format!(
                     "a record of `{}` is longer than {RECORD_BYTES_MAX} bytes",
                     split.path
@@ -292,59 +280,6 @@ fn skip_line(file: &mut File) -> Result<u64> {
             return Ok(skipped + at as u64 + 1);
         }
         skipped += read as u64;
-    }
-}
-
-impl OpenFile {
-    fn new(reader: Box<dyn Read + Send>) -> Self {
-        OpenFile {
-            reader,
-            buffer: Vec::new(),
-            consumed: 0,
-            limit: None,
-            ended: false,
-        }
-    }
-
-    /// Reads another chunk behind what is not consumed. False if nothing came.
-    fn fill(&mut self) -> Result<bool> {
-        self.buffer.drain(..self.consumed);
-        self.consumed = 0;
-        let have = self.buffer.len();
-        self.buffer.resize(have + CHUNK_BYTES, 0);
-        let mut filled = have;
-        while filled < self.buffer.len() {
-            match self.reader.read(&mut self.buffer[filled..])? {
-                0 => {
-                    self.ended = true;
-                    break;
-                }
-                read => filled += read,
-            }
-        }
-        self.buffer.truncate(filled);
-        Ok(filled > have)
-    }
-
-    /// Finds the end of the split's last record in the buffer: a record belongs to the split in
-    /// which it begins.
-    fn find_limit(&mut self, split: &FileSplit) {
-        if split.end == u64::MAX || self.limit.is_some() {
-            return;
-        }
-        let start = split.position - (self.consumed as u64).min(split.position);
-        let Some(last) = split.end.checked_sub(1 + start) else {
-            self.limit = Some(self.consumed);
-            return;
-        };
-        let from = usize::try_from(last)
-            .unwrap_or(usize::MAX)
-            .max(self.consumed.saturating_sub(1));
-        if let Some(rest) = self.buffer.get(from..)
-            && let Some(newline) = rest.iter().position(|byte| *byte == b'\n')
-        {
-            self.limit = Some(from + newline + 1);
-        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! One column under construction: its values so far, and which of them are NULL.
 
-use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
+use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, FieldRef};
 
+use super::nulls::Nulls;
 use super::text::Views;
 use crate::types::Kind;
 
@@ -13,7 +14,7 @@ pub(crate) struct Column {
     pub path: String,
     pub kind: Kind,
     pub data: Data,
-    pub(super) valid: Validity,
+    pub(super) nulls: Nulls,
 }
 
 /// The values of a column so far.
@@ -71,40 +72,6 @@ impl Data {
     }
 }
 
-/// Which values are NULL, as far as any is: a column without NULL has no bits.
-#[derive(Default)]
-pub(super) struct Validity {
-    /// Covers a prefix of the values; those behind it are not NULL.
-    bits: Option<BooleanBufferBuilder>,
-}
-
-impl Validity {
-    /// The values from `len` up to `row` are NULL.
-    #[cold]
-    fn add_nulls(&mut self, len: usize, row: usize) {
-        let bits = self
-            .bits
-            .get_or_insert_with(|| BooleanBufferBuilder::new(row.max(1_024)));
-        bits.append_n(len - bits.len(), true);
-        bits.append_n(row - len, false);
-    }
-
-    fn truncate(&mut self, row: usize) {
-        if let Some(bits) = &mut self.bits
-            && bits.len() > row
-        {
-            bits.truncate(row);
-        }
-    }
-
-    /// The bits of `len` values; there are none afterwards.
-    pub fn take(&mut self, len: usize) -> Option<NullBuffer> {
-        let mut bits = self.bits.take()?;
-        bits.append_n(len - bits.len(), true);
-        Some(NullBuffer::new(bits.finish())).filter(|nulls| nulls.null_count() > 0)
-    }
-}
-
 impl Column {
     pub(super) fn new(field: FieldRef, path: String, kind: Kind) -> Column {
         let data = Data::leaf(&DataType::Null);
@@ -113,7 +80,7 @@ impl Column {
             path,
             kind,
             data,
-            valid: Validity::default(),
+            nulls: Nulls::default(),
         }
     }
 
@@ -160,7 +127,7 @@ impl Column {
             Data::List { offsets, .. } | Data::Map { offsets, .. } => offsets.truncate(row + 1),
             Data::Struct { len, .. } => *len = row.min(*len),
         }
-        self.valid.truncate(row);
+        self.nulls.truncate(row);
     }
 
     /// Makes the rows from the column's length up to `row` NULL.
@@ -171,7 +138,7 @@ impl Column {
         if len >= row {
             return;
         }
-        self.valid.add_nulls(len, row);
+        self.nulls.add(len, row);
         match &mut self.data {
             Data::Boolean(bits) => bits.append_n(row - len, false),
             Data::Int8(values) => values.resize(row, 0),
@@ -203,6 +170,23 @@ impl Column {
         } else {
             self.put_late(row, |data| {
                 if let Data::Int64(values) = data {
+                    values.push(value)
+                }
+            });
+        }
+    }
+
+    /// The value of `row` of an INT.
+    #[inline(always)]
+    pub fn put_i32(&mut self, row: usize, value: i32) {
+        let Data::Int32(values) = &mut self.data else {
+            return mismatch();
+        };
+        if values.len() == row {
+            values.push(value);
+        } else {
+            self.put_late(row, |data| {
+                if let Data::Int32(values) = data {
                     values.push(value)
                 }
             });
@@ -328,8 +312,11 @@ impl Column {
     #[cold]
     #[inline(never)]
     fn put_late(&mut self, row: usize, push: impl FnOnce(&mut Data)) {
-        self.truncate(row);
-        self.fill(row);
+        if self.len() > row {
+            self.truncate(row);
+        } else {
+            self.fill(row);
+        }
         push(&mut self.data);
     }
 }

@@ -10,34 +10,38 @@ use arrow_array::{
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, TimeUnit};
 
+use super::nulls::Finished;
 use super::{Columns, Data, last};
 use crate::error::FormatError;
 
 impl Columns {
-    /// Column `id` as an array of `len` values; those that were not written are NULL.
-    pub(super) fn take_array(&mut self, id: usize, len: usize) -> Result<ArrayRef, FormatError> {
+    /// Column `id`, inside `around`, as an array of `len` values; those that were not written are
+    /// NULL.
+    pub(super) fn take_array(
+        &mut self,
+        id: usize,
+        len: usize,
+        around: &Finished,
+    ) -> Result<ArrayRef, FormatError> {
         let reserve = self.reserve;
         let Some(column) = self.list.get_mut(id) else {
             return Err(FormatError::internal("no such column"));
         };
+        // A column that was not written in this batch takes no room in advance for the next.
+        let reserve = if column.len() == 0 { 0 } else { reserve };
         column.fill(len);
-        let nulls = column.valid.take(len);
         let field = Arc::clone(&column.field);
-        // A column that was hardly written in this batch takes no room in advance.
-        let reserve = if nulls.as_ref().is_some_and(|n| n.null_count() > len / 2) {
-            0
-        } else {
-            reserve
-        };
+        if let Data::Struct { len: rows, fields } = &mut column.data {
+            *rows = 0;
+            let fields = fields.clone();
+            let nulls = column.nulls.take_around(len, around);
+            return self.take_struct(&field, &fields, len, &nulls);
+        }
+        let nulls = column.nulls.take(len, around);
         let built = match &mut column.data {
-            Data::Struct { len: rows, fields } => {
-                *rows = 0;
-                let fields = fields.clone();
-                return self.take_struct(&field, &fields, len, nulls);
-            }
             Data::List { offsets, item } => {
                 let (item, offsets) = (*item, std::mem::replace(offsets, vec![0]));
-                let values = self.take_array(item, last(&offsets))?;
+                let values = self.take_array(item, last(&offsets), &Finished::default())?;
                 take_list(&field, offsets, values, nulls)
             }
             Data::Map {
@@ -47,8 +51,8 @@ impl Columns {
             } => {
                 let (key, value) = (*key, *value);
                 let offsets = std::mem::replace(offsets, vec![0]);
-                let keys = self.take_array(key, last(&offsets))?;
-                let values = self.take_array(value, last(&offsets))?;
+                let keys = self.take_array(key, last(&offsets), &Finished::default())?;
+                let values = self.take_array(value, last(&offsets), &Finished::default())?;
                 take_map(&field, offsets, keys, values, nulls)
             }
             leaf => take_leaf(&field, leaf, nulls, reserve),
@@ -61,16 +65,16 @@ impl Columns {
         field: &FieldRef,
         columns: &[usize],
         len: usize,
-        nulls: Option<NullBuffer>,
+        nulls: &Finished,
     ) -> Result<ArrayRef, FormatError> {
         let DataType::Struct(fields) = field.data_type() else {
             return Err(FormatError::internal("a ROW without fields").with_field(field.name()));
         };
         let arrays = columns
             .iter()
-            .map(|column| self.take_array(*column, len))
+            .map(|column| self.take_array(*column, len, nulls))
             .collect::<Result<Vec<_>, _>>()?;
-        StructArray::try_new_with_length(fields.clone(), arrays, nulls, len)
+        StructArray::try_new_with_length(fields.clone(), arrays, nulls.bits().cloned(), len)
             .map(|array| Arc::new(array) as ArrayRef)
             .map_err(|error| wrong(field, error))
     }

@@ -21,6 +21,7 @@
 
 mod column;
 mod finish;
+mod nulls;
 mod text;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, FieldRef, SchemaRef};
 
 pub(crate) use self::column::{Column, Data};
+use self::nulls::Finished;
 use crate::error::FormatError;
 use crate::types::{Kind, a_sql_name};
 
@@ -215,7 +217,7 @@ impl Columns {
             .roots
             .clone()
             .into_iter()
-            .map(|root| self.take_array(root, rows))
+            .map(|root| self.take_array(root, rows, &Finished::default()))
             .collect::<Result<Vec<ArrayRef>, FormatError>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options).map_err(

@@ -18,6 +18,9 @@ const BLOCK_BYTES_MAX: usize = 4 << 20;
 /// The longest value that lies in its view.
 const INLINE_BYTES_MAX: usize = 12;
 
+/// Long values are copied in pieces of this size.
+const COPY_BYTES: usize = 128;
+
 /// Values of a column of views so far.
 #[derive(Default)]
 pub(crate) struct Views {
@@ -56,7 +59,42 @@ impl Views {
             self.views.push(word << 32 | bytes.len() as u128);
             return true;
         }
-        self.push(bytes)
+        self.push_chunks(input, from, to)
+    }
+
+    /// As [`push_range`](Self::push_range), of a long value: copied in whole chunks, the last of
+    /// which is cut to size, so that there is no call and no copy of unknown length.
+    #[inline(always)]
+    fn push_chunks(&mut self, input: &[u8], from: usize, to: usize) -> bool {
+        let offset = self.block.len();
+        let len = to - from;
+        if self.block.capacity() - offset < len + COPY_BYTES {
+            return self.push(input.get(from..to).unwrap_or_default());
+        }
+        let mut at = from;
+        while let Some(chunk) = input
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<COPY_BYTES>())
+        {
+            self.block.extend_from_slice(chunk);
+            at += COPY_BYTES;
+            if at >= to {
+                self.block.truncate(offset + len);
+                self.push_view(offset, prefix(input, from), len);
+                return true;
+            }
+        }
+        self.block.truncate(offset);
+        self.push(input.get(from..to).unwrap_or_default())
+    }
+
+    /// Appends the view of a long value that lies at `offset` in the block.
+    #[inline(always)]
+    fn push_view(&mut self, offset: usize, prefix: u32, len: usize) {
+        // A block and the number of blocks are far below 2^32: see `grow`.
+        let place = (offset as u128) << 96 | (self.full.len() as u128) << 64;
+        self.views
+            .push(place | u128::from(prefix) << 32 | len as u128);
     }
 
     /// Appends a value; false if the batch cannot hold it.
@@ -71,14 +109,7 @@ impl Views {
         }
         let offset = self.block.len();
         self.block.extend_from_slice(bytes);
-        let prefix = match bytes {
-            [a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]),
-            _ => 0,
-        };
-        // A block and the number of blocks are far below 2^32: see `grow`.
-        let place = (offset as u128) << 96 | (self.full.len() as u128) << 64;
-        self.views
-            .push(place | u128::from(prefix) << 32 | bytes.len() as u128);
+        self.push_view(offset, prefix(bytes, 0), bytes.len());
         true
     }
 
@@ -132,6 +163,13 @@ impl Views {
         }
         (ScalarBuffer::from(std::mem::take(&mut self.views)), blocks)
     }
+}
+
+/// Four bytes from `at`, as a view has them.
+#[inline(always)]
+fn prefix(bytes: &[u8], at: usize) -> u32 {
+    let head = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    head.map_or(0, |head| u32::from_le_bytes(*head))
 }
 
 /// The view of at most twelve bytes.

@@ -456,6 +456,10 @@ impl Decoder for CsvDecoder {
         self.rows
     }
 
+    fn line(&self) -> u64 {
+        self.place.line
+    }
+
     fn flush(&mut self) -> Result<RecordBatch, FormatError> {
         let rows = std::mem::take(&mut self.rows);
         self.columns.take(rows)

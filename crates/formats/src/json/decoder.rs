@@ -15,6 +15,9 @@ use crate::columns::{Columns, Data};
 use crate::convert::Rules;
 use crate::error::{Fault, FormatError};
 use crate::place::{Place, line};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Avx2;
+use crate::simd::{Level, Simd};
 use crate::{Decoder, Origin};
 
 /// Layouts kept. Each costs a comparison of its first literal for a line that has none.
@@ -24,6 +27,7 @@ const LAYOUTS_MAX: usize = 8;
 const PATIENCE_MAX: u32 = 1_024;
 
 pub(super) struct JsonDecoder {
+    level: Level,
     strictness: Strictness,
     columns: Columns,
     shapes: Shapes,
@@ -97,6 +101,7 @@ impl JsonDecoder {
             }
         }
         Ok(JsonDecoder {
+            level: Level::detect(),
             strictness: options.strictness,
             shapes: Shapes::of(&columns),
             columns,
@@ -119,7 +124,23 @@ impl JsonDecoder {
     }
 
     /// Decodes lines that have a learned layout, from `at` on; where the first other line begins.
-    fn by_layout(&mut self, bytes: &[u8], mut at: usize, end: bool) -> usize {
+    fn by_layout(&mut self, bytes: &[u8], at: usize, end: bool) -> usize {
+        match self.level {
+            Level::Baseline(proof) => self.by_layout_with(proof, bytes, at, end),
+            // SAFETY: the proof exists only on a processor that has the instructions.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(proof) => unsafe { self.by_layout_avx2(proof, bytes, at, end) },
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn by_layout_avx2(&mut self, proof: Avx2, bytes: &[u8], at: usize, end: bool) -> usize {
+        self.by_layout_with(proof, bytes, at, end)
+    }
+
+    #[inline(always)]
+    fn by_layout_with(&mut self, simd: impl Simd, bytes: &[u8], mut at: usize, end: bool) -> usize {
         let mut parser = Parser {
             bytes,
             at,
@@ -131,15 +152,16 @@ impl JsonDecoder {
             recorder: &mut self.recorder,
             depth: skip::DEPTH_MAX,
         };
-        let before = self.rows;
-        while self.rows < self.batch_rows && at < bytes.len() {
-            let Some(next) = self.layouts.read(&mut parser, at, self.rows, end) else {
+        let mut row = self.rows;
+        while row < self.batch_rows && at < bytes.len() {
+            let Some(next) = self.layouts.read(simd, &mut parser, at, row, end) else {
                 break;
             };
             at = next;
-            self.rows += 1;
+            row += 1;
         }
-        self.place.line += (self.rows - before) as u64;
+        self.place.line += (row - self.rows) as u64;
+        self.rows = row;
         at
     }
 
@@ -170,6 +192,13 @@ impl JsonDecoder {
         Ok(())
     }
 
+    /// Decodes with the instructions of `level`, for tests that compare.
+    #[cfg(test)]
+    pub fn with_level(mut self, level: Level) -> JsonDecoder {
+        self.level = level;
+        self
+    }
+
     /// Decodes without learned layouts, for tests that compare.
     #[cfg(test)]
     pub fn without_layouts(mut self) -> JsonDecoder {
@@ -181,59 +210,42 @@ impl JsonDecoder {
 impl Layouts {
     /// Reads the line at `at` by a layout it has; where the next line begins.
     #[inline(always)]
-    fn read(&mut self, parser: &mut Parser<'_>, at: usize, row: usize, end: bool) -> Option<usize> {
-        let guess = self.list.get_mut(self.last)?;
-        if let Some(next) = read_by(guess, parser, at, row, end) {
-            return Some(next);
-        }
-        self.read_by_others(parser, at, row, end)
-    }
-
-    #[inline(never)]
-    fn read_by_others(
+    fn read(
         &mut self,
+        simd: impl Simd,
         parser: &mut Parser<'_>,
         at: usize,
         row: usize,
         end: bool,
     ) -> Option<usize> {
-        for (place, layout) in self.list.iter_mut().enumerate() {
-            if place == self.last {
-                continue;
+        // The one that fitted last, and then the others, from the first on.
+        let (mut place, mut other) = (self.last, 0);
+        loop {
+            let layout = self.list.get_mut(place)?;
+            if let Some(stop) = parser.replay(simd, layout, at, row) {
+                if let Some(next) = next_line(parser.bytes, stop, end) {
+                    layout.hits += 1;
+                    self.last = place;
+                    return Some(next);
+                }
+                parser.columns.forget(row);
             }
-            if let Some(next) = read_by(layout, parser, at, row, end) {
-                self.last = place;
-                return Some(next);
-            }
+            other += usize::from(other == self.last);
+            place = other;
+            other += 1;
         }
-        None
     }
 }
 
-/// Reads the line at `at` if it has this layout and ends where the layout does.
+/// Where the next line begins, if this one ends at `at`.
 #[inline(always)]
-fn read_by(
-    layout: &mut Layout,
-    parser: &mut Parser<'_>,
-    at: usize,
-    row: usize,
-    end: bool,
-) -> Option<usize> {
-    parser.at = at;
-    if !parser.with_layout(layout, row) {
-        return None;
+fn next_line(bytes: &[u8], at: usize, end: bool) -> Option<usize> {
+    match (bytes.get(at), bytes.get(at + 1)) {
+        (Some(b'\n'), _) => Some(at + 1),
+        (Some(b'\r'), Some(b'\n')) => Some(at + 2),
+        (None, _) if end => Some(at),
+        _ => None,
     }
-    let next = match (parser.peek(), parser.bytes.get(parser.at + 1)) {
-        (Some(b'\n'), _) => parser.at + 1,
-        (Some(b'\r'), Some(b'\n')) => parser.at + 2,
-        (None, _) if end => parser.at,
-        _ => {
-            parser.columns.forget(row);
-            return None;
-        }
-    };
-    layout.hits += 1;
-    Some(next)
 }
 
 impl Decoder for JsonDecoder {
@@ -270,6 +282,10 @@ impl Decoder for JsonDecoder {
 
     fn rows(&self) -> usize {
         self.rows
+    }
+
+    fn line(&self) -> u64 {
+        self.place.line
     }
 
     fn flush(&mut self) -> Result<RecordBatch, FormatError> {

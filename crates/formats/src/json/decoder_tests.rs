@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, StructArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use proptest::prelude::*;
 
@@ -37,9 +39,41 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-fn new_decoder(options: &FormatOptions, batch_rows: usize) -> JsonDecoder {
+/// Some columns of [`schema`], and some fields of its ROW.
+fn narrow_schema() -> SchemaRef {
+    let all = schema();
+    let columns = ["must", "row", "s", "a"].map(|name| all.index_of(name).expect("a column"));
+    let fields = columns.map(|at| match all.field(at).data_type() {
+        DataType::Struct(inner) => field("row", DataType::Struct([Arc::clone(&inner[2])].into())),
+        _ => all.field(at).clone(),
+    });
+    Arc::new(Schema::new(fields.to_vec()))
+}
+
+/// The columns and fields of a batch of [`schema`] that [`narrow_schema`] has.
+fn narrowed(batch: &RecordBatch) -> RecordBatch {
+    let schema = narrow_schema();
+    let columns = schema.fields().iter().map(|field| {
+        let column = batch.column_by_name(field.name()).expect("a column");
+        match (column.as_struct_opt(), field.data_type()) {
+            (Some(row), DataType::Struct(fields)) => {
+                let inner = vec![Arc::clone(row.column(2))];
+                let row = StructArray::new(fields.clone(), inner, row.nulls().cloned());
+                Arc::new(row) as ArrayRef
+            }
+            _ => Arc::clone(column),
+        }
+    });
+    RecordBatch::try_new(Arc::clone(&schema), columns.collect()).expect("a narrowed batch")
+}
+
+fn decoder_of(schema: SchemaRef, options: &FormatOptions, batch_rows: usize) -> JsonDecoder {
     let options = JsonOptions::read(options).expect("options");
-    JsonDecoder::new(options, schema(), batch_rows).expect("a decoder")
+    JsonDecoder::new(options, schema, batch_rows).expect("a decoder")
+}
+
+fn new_decoder(options: &FormatOptions, batch_rows: usize) -> JsonDecoder {
+    decoder_of(schema(), options, batch_rows)
 }
 
 /// Everything that can be seen of decoding `text` in chunks that end at `cuts`.
@@ -75,18 +109,30 @@ fn outcome(
 }
 
 fn check(options: &FormatOptions, text: &[u8], cuts: &[usize], batch_rows: usize) {
-    let general = outcome(
-        new_decoder(options, batch_rows).without_layouts(),
-        text,
-        &[],
-    );
-    let learned = outcome(new_decoder(options, batch_rows), text, cuts);
-    assert_eq!(learned, general, "{}", String::from_utf8_lossy(text));
+    let general = |schema| {
+        let decoder = decoder_of(schema, options, batch_rows).without_layouts();
+        outcome(decoder, text, &[])
+    };
+    let (whole, few) = (general(schema()), general(narrow_schema()));
+    if whole.1.is_empty() && whole.2 == 0 {
+        // A value that is NULL for its error in the one may be out of sight in the other.
+        let narrowed: Vec<RecordBatch> = whole.0.iter().map(narrowed).collect();
+        assert_eq!(few.0, narrowed, "{}", String::from_utf8_lossy(text));
+    }
+    for (schema, general) in [(schema(), whole), (narrow_schema(), few)] {
+        for level in Level::all() {
+            let decoder = decoder_of(Arc::clone(&schema), options, batch_rows).with_level(level);
+            let learned = outcome(decoder, text, cuts);
+            let text = String::from_utf8_lossy(text);
+            assert_eq!(learned, general, "{level:?}: {text}");
+        }
+    }
 }
 
 fn string() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-z ]{0,30}",
+        1 => "[a-z ]{60,300}",
         1 => Just("é\\u00e9\\n\\\"x".to_owned()),
         1 => Just("\\ud83d\\ude00 smile".to_owned()),
         1 => Just("bad \\q escape".to_owned()),
@@ -207,6 +253,42 @@ proptest! {
         let ignoring = FormatOptions::new().with("json.ignore-parse-errors", "true");
         check(&ignoring, &text, &[], 100);
         check(&FormatOptions::new(), &text, &[], 100);
+    }
+}
+
+#[test]
+fn what_a_narrowed_row_leaves_out_is_passed_over_and_still_must_be_json() {
+    let line = |id: &str, text: &str| {
+        format!(
+            "{{\"must\":1,\"d\":2.5,\"row\":{{\"id\":{id},\"text\":{text},\"at\":\"2024-03-09 05:58:30.123\"}},\"list\":[1]}}\n"
+        )
+    };
+    let good = line("7", "\"x\"").repeat(5);
+    for (id, text, error) in [
+        ("8", "\"longer than sixteen bytes, and \\u00e9\"", ""),
+        ("null", "{\"at\":\"never\",\"id\":[]}", ""),
+        ("1e5", "null", ""),
+        ("\"not a number\"", "17", ""),
+        ("01", "\"x\"", "line 6, column 31"),
+        ("8", "\"x\\q\"", "line 6, column 42"),
+        ("8", "\"x", "line 6"),
+        ("{", "\"x\"", "line 6"),
+        ("8,", "\"x\"", "line 6, column 33"),
+    ] {
+        let text = format!("{good}{}{good}", line(id, text));
+        check(&FormatOptions::new(), text.as_bytes(), &[], 100);
+        let decoder = decoder_of(narrow_schema(), &FormatOptions::new(), 100);
+        let (batches, found, _) = outcome(decoder, text.as_bytes(), &[]);
+        assert!(
+            found.starts_with(error) && found.is_empty() == error.is_empty(),
+            "{found}"
+        );
+        let rows = if error.is_empty() { 11 } else { 5 };
+        let batch = batches.first().expect("a batch");
+        assert_eq!((batch.num_rows(), batch.num_columns()), (rows, 4), "{text}");
+        let row = batch.column_by_name("row").expect("a ROW").as_struct();
+        assert_eq!((row.num_columns(), row.null_count()), (1, 0));
+        assert_eq!(row.column(0).null_count(), 0);
     }
 }
 

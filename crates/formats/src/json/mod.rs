@@ -17,6 +17,7 @@ mod decoder;
 mod encoder;
 mod layout;
 mod parser;
+mod replay;
 mod shape;
 mod skip;
 

@@ -23,6 +23,7 @@ mod interval;
 mod json;
 mod keywords;
 mod lexer;
+mod locate;
 mod parse;
 mod parse_error;
 mod postpass;
@@ -41,6 +42,7 @@ pub use self::flink::{
 };
 pub use self::hints::{Hint, HintArgument, select_hints, table_options};
 pub use self::interval::{IntervalValue, interval_to_millis_or_months};
+pub use self::locate::locate;
 pub use self::script::{Script, is_complete};
 pub use self::statement::*;
 pub use self::window_tvf::{

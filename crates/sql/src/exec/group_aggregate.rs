@@ -12,10 +12,12 @@
 
 use std::any::Any;
 
+use arrow::compute::kernels::cmp::distinct;
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
 use arrow_select::interleave::interleave;
-use thalweg_columnar::{ColumnBatch, GroupKeys, RowCodec, RowKind, arrow_error};
+use thalweg_columnar::{ColumnBatch, EncodedRows, GroupKeys, RowCodec, RowKind, arrow_error};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{Data, Schema, take_bytes, take_len};
 use thalweg_core::error::{Error, Result};
@@ -85,9 +87,10 @@ impl GroupAggregate {
         is_live: &[bool],
         out: &mut Outputs,
     ) -> Result<()> {
-        let codec = RowCodec::new(after.iter().map(|c| c.data_type().clone()).collect());
+        // The keys are the same before and after.
+        let results = self.spec.keys.len()..;
+        let changed = changed_rows(&before[results.clone()], &after[results], was_live.len())?;
         let (mut picks, mut kinds) = (Vec::new(), Vec::new());
-        let (mut old, mut new) = (Vec::new(), Vec::new());
         let mut pick = |side: usize, row: usize, kind: RowKind| {
             picks.push((side, row));
             kinds.push(kind as u8);
@@ -97,16 +100,11 @@ impl GroupAggregate {
                 (false, true) => pick(1, row, RowKind::Insert),
                 (true, false) => pick(0, row, RowKind::Delete),
                 (false, false) => {}
-                (true, true) => {
-                    old.clear();
-                    new.clear();
-                    codec.encode(before, row, &mut old)?;
-                    codec.encode(after, row, &mut new)?;
-                    if old != new {
-                        pick(0, row, RowKind::UpdateBefore);
-                        pick(1, row, RowKind::UpdateAfter);
-                    }
+                (true, true) if changed.value(row) => {
+                    pick(0, row, RowKind::UpdateBefore);
+                    pick(1, row, RowKind::UpdateAfter);
                 }
+                (true, true) => {}
             }
         }
         if picks.is_empty() {
@@ -337,6 +335,29 @@ impl StateTable for GroupTable {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// Which rows of some columns differ from those of others; NULL is equal to NULL.
+fn changed_rows(before: &[ArrayRef], after: &[ArrayRef], rows: usize) -> Result<BooleanBuffer> {
+    let mut changed = BooleanBuffer::new_unset(rows);
+    for (before, after) in before.iter().zip(after) {
+        let differs = if before.data_type().is_nested() {
+            differing_bytes(before, after)?
+        } else {
+            let differs = distinct(before, after).map_err(arrow_error)?;
+            differs.values().clone()
+        };
+        changed = &changed | &differs;
+    }
+    Ok(changed)
+}
+
+/// The same by canonical bytes: lists, maps and rows have no comparison of their own.
+fn differing_bytes(before: &ArrayRef, after: &ArrayRef) -> Result<BooleanBuffer> {
+    let (mut old, mut new) = (EncodedRows::default(), EncodedRows::default());
+    old.encode(std::slice::from_ref(before), before.len())?;
+    new.encode(std::slice::from_ref(after), after.len())?;
+    Ok(old.iter().zip(new.iter()).map(|(a, b)| a != b).collect())
 }
 
 /// Calls `each` with group, key bytes and state bytes of some groups.

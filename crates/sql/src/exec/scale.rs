@@ -19,28 +19,11 @@ use datafusion_physical_expr::expressions::{BinaryExpr, CastExpr, Literal};
 use super::expr::Expression;
 
 /// An integer expression times a decimal constant.
-#[derive(Debug, Eq)]
+#[derive(Debug)]
 pub struct Scale {
     integer: Expression,
     factor: i128,
     result: DataType,
-}
-
-// Derived, comparing would move the expression: rust-lang/rust#78808.
-impl PartialEq for Scale {
-    fn eq(&self, other: &Self) -> bool {
-        self.integer.eq(&other.integer)
-            && self.factor == other.factor
-            && self.result == other.result
-    }
-}
-
-impl Hash for Scale {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.integer.hash(state);
-        self.factor.hash(state);
-        self.result.hash(state);
-    }
 }
 
 impl Scale {
@@ -91,6 +74,21 @@ fn constant(expression: &Expression) -> Option<i128> {
     match expression.downcast_ref::<Literal>()?.value() {
         ScalarValue::Decimal128(value, _, _) => *value,
         _ => None,
+    }
+}
+
+impl PartialEq for Scale {
+    fn eq(&self, other: &Self) -> bool {
+        self.factor == other.factor
+            && self.result == other.result
+            && self.integer.eq(&other.integer)
+    }
+}
+impl Eq for Scale {}
+impl Hash for Scale {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.integer.hash(state);
+        (self.factor, &self.result).hash(state);
     }
 }
 

@@ -11,6 +11,8 @@
 //! |          | that grows is not moved: it is looked at again when its old end has come    |
 //! | Source   | Flink SQL, SESSION; sessions exactly a gap apart touch and merge            |
 
+mod open_sessions;
+
 use std::any::Any;
 use std::collections::BTreeMap;
 
@@ -25,6 +27,7 @@ use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable, TableHand
 use thalweg_core::time::EventTime;
 use thalweg_core::watermark::Watermark;
 
+use self::open_sessions::{OpenSessions, Session};
 use super::aggregate::{Accumulator, EvaluatedCall, Input, accumulators};
 use super::expr::{evaluate, evaluate_all};
 use super::group_aggregate::{read_group, write_groups};
@@ -42,16 +45,6 @@ pub struct SessionAggregate {
     firing: Vec<(u32, Session)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Session {
-    start: i64,
-    end: i64,
-    // The end under which `ends` knows it: its end of some time ago.
-    listed: i64,
-    // The number of its accumulators.
-    group: u32,
-}
-
 impl SessionAggregate {
     /// Declares the state.
     ///
@@ -61,7 +54,7 @@ impl SessionAggregate {
         let table = SessionTable {
             keys: GroupKeys::new(spec.key_types.clone()),
             global: spec.key_types.is_empty(),
-            sessions: Vec::new(),
+            sessions: OpenSessions::default(),
             ends: BTreeMap::new(),
             accumulators: accumulators(&spec.calls, false)?,
             groups: 0,
@@ -259,12 +252,16 @@ impl Placed {
     }
 }
 
+/// Touching counts: sessions exactly a gap apart are one.
+fn touches(session: &Session, start: i64, end: i64) -> bool {
+    session.end >= start && session.start <= end
+}
+
 /// The open sessions.
 pub struct SessionTable {
     keys: GroupKeys,
     global: bool,
-    // By key, in order of time.
-    sessions: Vec<Vec<Session>>,
+    sessions: OpenSessions,
     // The keys of sessions by an end they had once. A key is in vain where its session was merged.
     ends: BTreeMap<i64, Vec<u32>>,
     accumulators: Vec<Box<dyn Accumulator>>,
@@ -275,12 +272,11 @@ pub struct SessionTable {
 impl SessionTable {
     fn make_room(&mut self) {
         let keys = if self.global { 1 } else { self.keys.len() };
-        if self.sessions.len() < keys {
-            self.sessions.resize_with(keys, Vec::new);
-        }
+        self.sessions.make_room(keys);
     }
 
     /// The group of a row's session; `None` if the row is late.
+    #[inline]
     fn place(
         &mut self,
         key: u32,
@@ -289,42 +285,55 @@ impl SessionTable {
         watermark: Watermark,
         moves: &mut Vec<(u32, u32)>,
     ) -> Option<u32> {
-        let sessions = &mut self.sessions[key as usize];
-        let (mut start, mut end) = (time, time + gap);
-        // Touching counts: sessions exactly a gap apart are one.
-        let touches = |s: &Session, start, end| s.end >= start && s.start <= end;
-        let Some(first) = sessions.iter().position(|s| touches(s, start, end)) else {
-            if watermark >= Watermark(end - 1) {
-                return None;
-            }
+        let (start, end) = (time, time + gap);
+        if let Some(only) = self.sessions.only(key)
+            && touches(only, start, end)
+        {
+            only.start = only.start.min(start);
+            only.end = only.end.max(end);
+            return Some(only.group);
+        }
+        let joined = self.join(key, start, end, moves);
+        if joined.is_none() && watermark < Watermark(end - 1) {
             let group = self.take_group();
             self.insert(key, start, end, group);
             return Some(group);
-        };
-        let inside = sessions[first..].iter();
+        }
+        joined
+    }
+
+    /// Joins all sessions of a key that a time span touches, if there are any.
+    fn join(
+        &mut self,
+        key: u32,
+        mut start: i64,
+        mut end: i64,
+        moves: &mut Vec<(u32, u32)>,
+    ) -> Option<u32> {
+        let known = self.sessions.get(key);
+        let first = known.iter().position(|s| touches(s, start, end))?;
+        let inside = known[first..].iter();
         let touched = inside.take_while(|s| touches(s, start, end)).count();
-        start = start.min(sessions[first].start);
-        end = end.max(sessions[first + touched - 1].end);
-        let own = &mut sessions[first];
-        let group = own.group;
-        (own.start, own.end) = (start, end);
-        if touched > 1 {
+        start = start.min(known[first].start);
+        end = end.max(known[first + touched - 1].end);
+        self.sessions.change(key, |sessions| {
+            let own = &mut sessions[first];
+            let group = own.group;
+            (own.start, own.end) = (start, end);
             let others = sessions.drain(first + 1..first + touched);
             moves.extend(others.map(|other| (other.group, group)));
-        }
-        Some(group)
+            Some(group)
+        })
     }
 
     fn insert(&mut self, key: u32, start: i64, end: i64, group: u32) {
-        let sessions = &mut self.sessions[key as usize];
-        let at = sessions.partition_point(|session| session.start < start);
         let session = Session {
             start,
             end,
             listed: end,
             group,
         };
-        sessions.insert(at, session);
+        self.sessions.insert(key, session);
         self.ends.entry(end).or_default().push(key);
     }
 
@@ -375,15 +384,17 @@ impl SessionTable {
         while let Some(bucket) = self.ends.first_entry().filter(|first| *first.key() <= upto) {
             let (listed, keys) = bucket.remove_entry();
             for key in keys {
-                let sessions = &mut self.sessions[key as usize];
-                let Some(at) = sessions.iter().position(|s| s.listed == listed) else {
+                let known = self.sessions.get(key);
+                let Some(at) = known.iter().position(|s| s.listed == listed) else {
                     continue;
                 };
-                let end = sessions[at].end;
+                let end = known[at].end;
                 if end == listed {
-                    fired.push((key, sessions.remove(at)));
+                    let session = self.sessions.change(key, |sessions| sessions.remove(at));
+                    fired.push((key, session));
                 } else {
-                    sessions[at].listed = end;
+                    let list = |sessions: &mut Vec<Session>| sessions[at].listed = end;
+                    self.sessions.change(key, list);
                     self.ends.entry(end).or_default().push(key);
                 }
             }
@@ -404,10 +415,11 @@ impl StateTable for SessionTable {
         sink: &mut EntrySink<'_>,
     ) {
         let no_keys = GroupKeys::new(Vec::new());
-        for (key, sessions) in self.sessions.iter().enumerate() {
+        for key in 0..self.sessions.keys() as u32 {
+            let sessions = self.sessions.get(key);
             let mut key_bytes = Vec::new();
             if !self.global && !sessions.is_empty() {
-                self.keys.write_key(key as u32, &mut key_bytes);
+                self.keys.write_key(key, &mut key_bytes);
             }
             for session in sessions {
                 let mut bytes = Vec::new();

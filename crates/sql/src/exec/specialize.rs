@@ -8,6 +8,7 @@ use datafusion_common::tree_node::{Transformed, TreeNode};
 
 use super::choose::Choose;
 use super::expr::Expression;
+use super::remainder::Remainder;
 use super::scale::Scale;
 
 /// Replaces each part of an expression that has a faster form.
@@ -21,6 +22,9 @@ pub fn specialize(expression: Expression, schema: &Schema) -> Result<Expression>
         }
         if let Some(scale) = Scale::of(&part, schema)? {
             return Ok(Transformed::yes(Arc::new(scale) as Expression));
+        }
+        if let Some(remainder) = Remainder::of(&part, schema)? {
+            return Ok(Transformed::yes(Arc::new(remainder) as Expression));
         }
         Ok(Transformed::no(part))
     })?;

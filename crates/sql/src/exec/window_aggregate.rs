@@ -114,6 +114,8 @@ impl WindowAggregate {
         let table = SliceTable {
             spec: spec.clone(),
             slices: BTreeMap::new(),
+            slice_groups: 0,
+            window_groups: 0,
         };
         // A wrong argument type should fail the plan, not the first row.
         accumulators(&spec.calls, spec.updates)?;
@@ -304,9 +306,9 @@ struct Slice {
 }
 
 impl Slice {
-    fn new(spec: &WindowAggregateSpec) -> Result<Self> {
+    fn new(spec: &WindowAggregateSpec, groups: usize) -> Result<Self> {
         Ok(Slice {
-            keys: GroupKeys::new(spec.key_types.clone()),
+            keys: GroupKeys::with_capacity(spec.key_types.clone(), groups),
             accumulators: accumulators(&spec.calls, spec.updates)?,
             groups: 0,
             global: spec.key_types.is_empty(),
@@ -361,6 +363,9 @@ impl Slice {
 pub struct SliceTable {
     spec: WindowAggregateSpec,
     slices: BTreeMap<i64, Slice>,
+    // How many groups the last slice and the last window had: the next ones get room for as many.
+    slice_groups: usize,
+    window_groups: usize,
 }
 
 impl SliceTable {
@@ -368,7 +373,7 @@ impl SliceTable {
         match self.slices.entry(end) {
             std::collections::btree_map::Entry::Occupied(slot) => Ok(slot.into_mut()),
             std::collections::btree_map::Entry::Vacant(slot) => {
-                Ok(slot.insert(Slice::new(&self.spec)?))
+                Ok(slot.insert(Slice::new(&self.spec, self.slice_groups)?))
             }
         }
     }
@@ -393,15 +398,18 @@ impl SliceTable {
         for slice_end in ends {
             let done = window.last_window_end(slice_end) <= end;
             if single && done {
-                return Ok(self.slices.remove(&slice_end));
+                let only = self.slices.remove(&slice_end);
+                self.slice_groups = only.as_ref().map_or(0, Slice::len);
+                return Ok(only);
             }
             let Some(slice) = self.slices.get(&slice_end) else {
                 continue;
             };
+            self.slice_groups = slice.groups;
             match &mut merged {
                 Some(merged) => merged.merge(slice)?,
                 None => {
-                    let mut fresh = Slice::new(&self.spec)?;
+                    let mut fresh = Slice::new(&self.spec, self.window_groups)?;
                     fresh.merge(slice)?;
                     merged = Some(fresh);
                 }
@@ -410,6 +418,7 @@ impl SliceTable {
                 self.slices.remove(&slice_end);
             }
         }
+        self.window_groups = merged.as_ref().map_or(0, Slice::len);
         Ok(merged)
     }
 }

@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, StringViewArray};
 use arrow_schema::{DataType, Field};
 use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
-use regex::Regex;
+use regex::{CaptureLocations, Regex};
 
 use super::simple::exact;
 
@@ -102,7 +102,8 @@ fn regexp_replace(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 fn regexp_extract(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let (texts, patterns) = (args[0].as_string_view(), args[1].as_string_view());
     let groups = args.get(2).map(|groups| groups.as_primitive::<Int32Type>());
-    let mut last: Option<(String, Option<Regex>)> = None;
+    // The last pattern, and what it found last, which is used again for the next text.
+    let mut last: Option<(String, Option<(Regex, CaptureLocations)>)> = None;
     let mut builder = StringViewBuilder::with_capacity(texts.len());
     for row in 0..texts.len() {
         if texts.is_null(row) || patterns.is_null(row) {
@@ -111,19 +112,20 @@ fn regexp_extract(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         }
         let pattern = patterns.value(row);
         if last.as_ref().is_none_or(|(known, _)| known != pattern) {
-            last = Some((pattern.to_owned(), Regex::new(pattern).ok()));
+            let regex = Regex::new(pattern).ok();
+            let matcher = regex.map(|regex| (regex.clone(), regex.capture_locations()));
+            last = Some((pattern.to_owned(), matcher));
         }
         let group = groups.map_or(0, |groups| groups.value(row));
-        let captures = last
-            .as_ref()
-            .and_then(|(_, regex)| regex.as_ref())
-            .and_then(|regex| regex.captures(texts.value(row)));
-        let group = usize::try_from(group).ok();
-        let found = captures
-            .as_ref()
-            .zip(group)
-            .and_then(|(c, group)| c.get(group));
-        builder.append_option(found.map(|found| found.as_str()));
+        let text = texts.value(row);
+        let found = last
+            .as_mut()
+            .and_then(|(_, matcher)| matcher.as_mut())
+            .and_then(|(regex, places)| {
+                regex.captures_read(places, text)?;
+                places.get(usize::try_from(group).ok()?)
+            });
+        builder.append_option(found.map(|(start, end)| &text[start..end]));
     }
     Ok(Arc::new(builder.finish()))
 }

@@ -170,6 +170,7 @@ pub fn optimize(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
         Arc::new(rules::eliminate_cross_join::EliminateCrossJoin::new()),
         Arc::new(rules::eliminate_outer_join::EliminateOuterJoin::new()),
         Arc::new(rules::push_down_filter::PushDownFilter::new()),
+        Arc::new(rules::common_subexpr_eliminate::CommonSubexprEliminate::new()),
         Arc::new(rules::optimize_projections::OptimizeProjections::new()),
     ];
     let context = OptimizerContext::new().with_max_passes(4);

@@ -22,7 +22,7 @@ use thalweg_core::state::StateSnapshot;
 use thalweg_runtime::MiniCluster;
 use thalweg_runtime::checkpoint::{BarrierListener, MemoryListener};
 use thalweg_runtime::mini_cluster::Interruption;
-use thalweg_sql::dialect::Script;
+use thalweg_sql::dialect::{Script, locate};
 use thalweg_sql::session::{Outcome, QueryJob, Session};
 
 use crate::memory::Memory;
@@ -103,13 +103,8 @@ fn check_entry(session: &mut Session, entry: &Entry) -> Result<(), String> {
 pub fn execute(session: &mut Session, sql: &str) -> Result<Outcome, String> {
     let statement = Script::new(sql).next().unwrap();
     let result = statement.and_then(|statement| {
-        let start = statement.start;
-        session
-            .execute(&statement.node)
-            .map_err(|error| match error.position {
-                None => error.at(start, 1),
-                Some(_) => error,
-            })
+        let result = session.execute(&statement.node);
+        result.map_err(|error| locate(error, sql, &statement))
     });
     result.map_err(|error| error.render(None, sql))
 }

@@ -3,6 +3,8 @@
 //! Every value is kept with its count, so that its last retraction retracts it once. Integers are
 //! kept as they are, other values as canonical bytes.
 
+mod integer_sets;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -15,10 +17,11 @@ use thalweg_core::collections::HashMap;
 use thalweg_core::data::Data;
 use thalweg_core::error::Result;
 
+use self::integer_sets::IntegerSets;
 use super::{Accumulator, Input};
 
 enum Seen {
-    Integers(Vec<HashMap<i64, i64>>),
+    Integers(IntegerSets),
     Bytes(Vec<HashMap<Box<[u8]>, i64>>),
 }
 
@@ -60,9 +63,10 @@ fn count<K: std::hash::Hash + Eq>(map: &mut HashMap<K, i64>, key: K, change: i64
 
 impl Distinct {
     /// Wraps an accumulator of arguments of these types.
-    pub fn new(inner: Box<dyn Accumulator>, arguments: &[DataType]) -> Self {
+    /// `updates` says that values may be retracted.
+    pub fn new(inner: Box<dyn Accumulator>, arguments: &[DataType], updates: bool) -> Self {
         let seen = match arguments {
-            [DataType::Int64] => Seen::Integers(Vec::new()),
+            [DataType::Int64] => Seen::Integers(IntegerSets::new(updates)),
             _ => Seen::Bytes(Vec::new()),
         };
         Distinct {
@@ -81,10 +85,11 @@ impl Distinct {
             }
         };
         match &mut self.seen {
-            Seen::Integers(groups) => {
+            Seen::Integers(sets) => {
                 let values = input.args[0].as_primitive::<Int64Type>().values();
                 input.for_each(|row, group, sign| {
-                    cross(row, count(&mut groups[group], values[row], sign));
+                    let (before, after) = sets.add(group as u32, values[row], sign);
+                    cross(row, crossing(before, after));
                 });
             }
             Seen::Bytes(groups) => {
@@ -117,12 +122,12 @@ impl Distinct {
 
     fn entries(&self, group: u32) -> Vec<(Vec<u8>, i64)> {
         match &self.seen {
-            Seen::Integers(groups) => groups[group as usize]
-                .iter()
+            Seen::Integers(sets) => sets
+                .iter(group)
                 .map(|(value, count)| {
                     let mut bytes = vec![1];
                     value.encode(&mut bytes);
-                    (bytes, *count)
+                    (bytes, count)
                 })
                 .collect(),
             Seen::Bytes(groups) => groups[group as usize]
@@ -137,7 +142,7 @@ impl Accumulator for Distinct {
     fn resize(&mut self, groups: usize) {
         self.inner.resize(groups);
         match &mut self.seen {
-            Seen::Integers(seen) => seen.resize_with(groups, HashMap::default),
+            Seen::Integers(sets) => sets.resize(groups),
             Seen::Bytes(seen) => seen.resize_with(groups, HashMap::default),
         }
     }
@@ -175,9 +180,10 @@ impl Accumulator for Distinct {
             let mut blob = blobs.value(row);
             for (bytes, change) in Vec::<(Vec<u8>, i64)>::decode(&mut blob)? {
                 let kind = match &mut self.seen {
-                    Seen::Integers(seen) => {
+                    Seen::Integers(sets) => {
                         let value = i64::decode(&mut &bytes[1..])?;
-                        count(&mut seen[*group as usize], value, change)
+                        let (before, after) = sets.add(*group, value, change);
+                        crossing(before, after)
                     }
                     Seen::Bytes(seen) => {
                         let key = bytes.as_slice().into();
@@ -209,7 +215,7 @@ impl Accumulator for Distinct {
     fn clear(&mut self, group: u32) {
         self.inner.clear(group);
         match &mut self.seen {
-            Seen::Integers(seen) => seen[group as usize].clear(),
+            Seen::Integers(sets) => sets.clear(group),
             Seen::Bytes(seen) => seen[group as usize].clear(),
         }
     }

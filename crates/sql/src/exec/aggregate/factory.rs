@@ -134,7 +134,7 @@ impl AggregateCall {
         let distinct =
             self.distinct && !matches!(self.kind, AggregateKind::Min | AggregateKind::Max);
         Ok(if distinct {
-            Box::new(Distinct::new(plain, &self.arg_types))
+            Box::new(Distinct::new(plain, &self.arg_types, updates))
         } else {
             plain
         })

@@ -6,6 +6,7 @@ use datafusion_expr::{ExprFunctionExt, col, lit};
 use thalweg_columnar::connector::TableSpec;
 
 use super::*;
+use crate::functions::Functions;
 
 fn row(name: &str, fields: &[&str]) -> Field {
     let fields: Fields = fields
@@ -124,7 +125,8 @@ fn two_queries_of_one_job_read_a_table_alike() {
 
 #[test]
 fn an_aggregate_reads_its_keys_and_arguments() {
-    let sum = datafusion_functions_aggregate::sum::sum(field("bid", "price"));
+    let sum = Functions::default().aggregate("sum").unwrap();
+    let sum = sum.call(vec![field("bid", "price")]);
     let sum = sum.filter(field("bid", "auction").gt(lit(1_i64))).build();
     let plan = scan(&[1, 2])
         .aggregate([field("person", "id")], [sum.unwrap()])

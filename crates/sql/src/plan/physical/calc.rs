@@ -2,6 +2,8 @@
 //!
 //! A filter and the projection above it become one operator.
 
+mod shared;
+
 use std::sync::Arc;
 
 use arrow_schema::DataType;
@@ -56,7 +58,17 @@ impl PhysicalPlanner<'_> {
         {
             let stream = self.plan(&filter.input)?;
             if stream.pending.is_none() {
-                return self.calc(stream, Some(&filter.predicate), expressions, schema);
+                let common = shared::between(&filter.predicate, expressions, &stream.schema);
+                if common.is_empty() {
+                    return self.calc(stream, Some(&filter.predicate), expressions, schema);
+                }
+                let stream = self.compute_first(stream, &common)?;
+                let predicate = shared::replace(&filter.predicate, &common)?;
+                let replaced: SqlResult<Vec<Expr>> = expressions
+                    .iter()
+                    .map(|expression| shared::replace(expression, &common))
+                    .collect();
+                return self.calc(stream, Some(&predicate), &replaced?, schema);
             }
         }
         let stream = self.plan(input)?;
@@ -68,6 +80,16 @@ impl PhysicalPlanner<'_> {
             return self.project(stream, expressions, schema);
         }
         self.project(stream, expressions, schema)
+    }
+
+    /// Adds columns for what a condition and a projection both compute.
+    fn compute_first(&mut self, stream: Stream, common: &[Expr]) -> SqlResult<Stream> {
+        let known = stream.schema.columns().into_iter().map(Expr::Column);
+        let added = (0..).zip(common);
+        let added = added.map(|(at, common)| common.clone().alias(shared::name(at)));
+        let all: Vec<Expr> = known.chain(added).collect();
+        let schema = projected_schema(&all, &stream.schema)?;
+        self.project(stream, &all, &schema)
     }
 
     /// Computes columns.
