@@ -115,6 +115,17 @@ impl BatchColumn {
         take(&self.values, &UInt32Array::from(rows), None).map_err(arrow_error)
     }
 
+    /// The column to keep for long: filtered if less than half of its values are left, so that few
+    /// rows do not keep many in memory.
+    #[must_use]
+    pub fn into_kept(self) -> Self {
+        let rows = self.selections.last().map(|last| last.rows());
+        if rows.is_some_and(|rows| rows * 2 < self.unfiltered().len()) {
+            return BatchColumn::new(self.dense().clone());
+        }
+        self
+    }
+
     /// The column before it is filtered: its values and others.
     pub fn unfiltered(&self) -> &ArrayRef {
         self.dense.get().unwrap_or(&self.values)

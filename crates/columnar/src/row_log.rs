@@ -81,15 +81,7 @@ impl RowLog {
         self.end =
             end.ok_or_else(|| Error::unsupported("more than 2^32 rows in one instance's state"))?;
         if rows > 0 {
-            let sparse = |column: &BatchColumn| column.unfiltered().len() > 2 * rows;
-            let columns = columns.into_iter().map(|column| {
-                if sparse(&column) {
-                    BatchColumn::new(column.dense().clone())
-                } else {
-                    column
-                }
-            });
-            let columns = columns.collect();
+            let columns = columns.into_iter().map(BatchColumn::into_kept).collect();
             self.add(Kept { columns, rows }, first);
             self.merge_small()?;
         }

@@ -95,7 +95,7 @@ impl RegularJoin {
         let plain = self.spec.kind == JoinKind::Inner && input.kinds().is_none();
         let own = ctx.states_mut().get_mut(&self.sides[port]);
         let width = own.schema().fields().len();
-        let columns: Vec<BatchColumn> = (0..width).map(|at| input.column(at)).collect();
+        let columns: Vec<BatchColumn> = (0..width).map(|at| input.column(at).into_kept()).collect();
         let keys = own.codes(&columns, input.num_rows())?;
         let next_number = if plain {
             own.append(columns, &keys)?
