@@ -23,6 +23,7 @@ pub mod regular_join;
 pub mod remainder;
 pub mod scale;
 pub mod session_aggregate;
+pub mod short_circuit;
 pub mod sort;
 pub mod specialize;
 pub mod top_n;

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use thalweg_columnar::connector::TableConnector;
 
-use self::relations::{check_options, planned_table};
+use self::relations::planned_table;
 use self::show::text_rows;
 use crate::catalog::Catalog;
 use crate::catalog::options::SessionOptions;
 use crate::dialect::{CreateTable, ObjectKind, Statement};
 use crate::error::{SqlError, SqlResult};
 use crate::functions::Functions;
+use crate::plan::relation::check_options;
 
 pub use job::{InsertJob, QueryJob};
 

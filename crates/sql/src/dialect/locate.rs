@@ -18,44 +18,58 @@ pub fn locate<T>(error: SqlError, script: &str, statement: &Spanned<T>) -> SqlEr
     let text = &script[statement.bytes.clone()];
     let (position, length) = names(&error.message)
         .into_iter()
-        .find_map(|name| find(name, text, statement.start))
+        .find_map(|name| name.find(text, statement.start))
         .unwrap_or((statement.start, 1));
     error.at(position, length)
 }
 
+/// A name that a message speaks of.
+struct Named<'a> {
+    name: &'a str,
+    /// Whether it stands in the script as a string: keys and values of options do.
+    quoted: bool,
+}
+
 /// The names in back-ticks; those of tables and connectors, which are often only the context of
 /// what is wrong, come last.
-fn names(message: &str) -> Vec<&str> {
+fn names(message: &str) -> Vec<Named<'_>> {
     let (mut names, mut context) = (Vec::new(), Vec::new());
     let mut parts = message.split('`');
     while let (Some(before), Some(name)) = (parts.next(), parts.next()) {
-        if before.ends_with("table ") || before.ends_with("connector ") {
-            context.push(name);
+        let (table, connector) = (before.ends_with("table "), before.ends_with("connector "));
+        let named = Named {
+            name,
+            quoted: connector || before.ends_with("option "),
+        };
+        if table || connector {
+            context.push(named);
         } else {
-            names.push(name);
+            names.push(named);
         }
     }
     names.extend(context);
     names
 }
 
-/// The place and length of the first token that is the name, or the last part of it.
-fn find(name: &str, text: &str, start: Position) -> Option<(Position, u64)> {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let mut lexer = Lexer::at(text, start);
-    while let Ok(Some(Lexeme { token, bytes })) = lexer.next_lexeme() {
-        let found = match &token.token {
-            Token::Word(word) => word.value.eq_ignore_ascii_case(last),
-            Token::SingleQuotedString(value) => value == name,
-            _ => false,
-        };
-        if found {
-            let place = token.span.start;
-            let length = text[bytes].chars().count() as u64;
-            return Some((Position::new(place.line, place.column), length));
+impl Named<'_> {
+    /// The place and length of the first token that is the name, or the last part of it.
+    fn find(&self, text: &str, start: Position) -> Option<(Position, u64)> {
+        let last = self.name.rsplit('.').next().unwrap_or(self.name);
+        let mut lexer = Lexer::at(text, start);
+        while let Ok(Some(Lexeme { token, bytes })) = lexer.next_lexeme() {
+            let found = match &token.token {
+                Token::Word(word) => !self.quoted && word.value.eq_ignore_ascii_case(last),
+                Token::SingleQuotedString(value) => self.quoted && value == self.name,
+                _ => false,
+            };
+            if found {
+                let place = token.span.start;
+                let length = text[bytes].chars().count() as u64;
+                return Some((Position::new(place.line, place.column), length));
+            }
         }
+        None
     }
-    None
 }
 
 #[cfg(test)]

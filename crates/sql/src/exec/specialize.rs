@@ -1,4 +1,4 @@
-//! Faster forms of compiled expressions.
+//! Faster and safer forms of compiled expressions.
 
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use super::choose::Choose;
 use super::expr::Expression;
 use super::remainder::Remainder;
 use super::scale::Scale;
+use super::short_circuit::ShortCircuit;
 
-/// Replaces each part of an expression that has a faster form.
+/// Replaces each part of an expression that has a better form.
 ///
 /// # Errors
 /// If the expression cannot be rebuilt.
@@ -25,6 +26,9 @@ pub fn specialize(expression: Expression, schema: &Schema) -> Result<Expression>
         }
         if let Some(remainder) = Remainder::of(&part, schema)? {
             return Ok(Transformed::yes(Arc::new(remainder) as Expression));
+        }
+        if let Some(guarded) = ShortCircuit::of(&part) {
+            return Ok(Transformed::yes(Arc::new(guarded) as Expression));
         }
         Ok(Transformed::no(part))
     })?;

@@ -7,27 +7,35 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_schema::DataType;
 use datafusion_common::{Result, plan_err};
-use datafusion_expr::ScalarUDF;
+use datafusion_expr::type_coercion::binary::BinaryTypeCoercer;
+use datafusion_expr::{Operator, ScalarUDF};
 
-use super::simple::{any, exact};
+use super::simple::any;
 
 /// The functions of this file.
 pub fn all() -> Vec<ScalarUDF> {
-    let pair = |t: DataType| vec![t.clone(), t];
-    vec![
-        exact(
-            "mod",
-            // The widest first: a BIGINT must not be cut to fit an INT.
-            [DataType::Int64, DataType::Float64].map(pair).to_vec(),
-            |types| Ok(types[0].clone()),
-            modulo,
-        ),
-        any("if", if_type, if_body),
-    ]
+    vec![any("mod", modulo_type, modulo), any("if", if_type, if_body)]
+}
+
+/// The types that `%` takes the operands as.
+fn modulo_operands(types: &[DataType]) -> Result<(DataType, DataType)> {
+    let [value, divisor] = types else {
+        return plan_err!("`MOD` takes a value and a divisor");
+    };
+    BinaryTypeCoercer::new(value, &Operator::Modulo, divisor).get_input_types()
+}
+
+fn modulo_type(types: &[DataType]) -> Result<DataType> {
+    let (value, divisor) = modulo_operands(types)?;
+    BinaryTypeCoercer::new(&value, &Operator::Modulo, &divisor).get_result_type()
 }
 
 fn modulo(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    Ok(numeric::rem(&args[0], &args[1])?)
+    let types: Vec<DataType> = args.iter().map(|arg| arg.data_type().clone()).collect();
+    let (value, divisor) = modulo_operands(&types)?;
+    let value = arrow::compute::cast(&args[0], &value)?;
+    let divisor = arrow::compute::cast(&args[1], &divisor)?;
+    Ok(numeric::rem(&value, &divisor)?)
 }
 
 fn if_type(types: &[DataType]) -> Result<DataType> {

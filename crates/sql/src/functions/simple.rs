@@ -88,7 +88,7 @@ fn coerces(from: &DataType, to: &DataType) -> bool {
     let time = |t: &DataType| matches!(t, DataType::Timestamp(_, _) | DataType::Date32);
     from == to
         || *from == DataType::Null
-        || (from.is_numeric() && to.is_numeric() && (to.is_floating() || !from.is_floating()))
+        || (from.is_numeric() && to.is_numeric() && (to.is_floating() || from.is_integer()))
         || (text(from) && text(to))
         || (time(from) && time(to))
         || (text(from) && time(to))

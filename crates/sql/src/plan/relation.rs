@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{Expr, Query};
-use thalweg_columnar::connector::TableSpec;
+use thalweg_columnar::connector::{TableConnector, TableSpec};
 
-use crate::error::SqlResult;
+use crate::error::{SqlError, SqlResult};
 
 /// A column of a table, in declared order.
 #[derive(Clone, Debug)]
@@ -52,4 +52,33 @@ pub trait Relations {
     /// # Errors
     /// `Unknown`, naming the nearest relation there is.
     fn resolve(&self, path: &[String], hints: &[(String, String)]) -> SqlResult<Relation>;
+}
+
+/// Options that every table knows.
+const COMMON_OPTIONS: [&str; 1] = ["connector"];
+
+/// Refuses options that a table's connector does not know.
+///
+/// # Errors
+/// `Unknown`, naming the nearest option.
+pub fn check_options(table: &Table, connector: &dyn TableConnector) -> SqlResult<()> {
+    let known = |key: &str| {
+        COMMON_OPTIONS.contains(&key)
+            || connector
+                .options()
+                .iter()
+                .any(|option| match option.key.strip_suffix('*') {
+                    Some(prefix) => key.starts_with(prefix),
+                    None => option.key == key,
+                })
+    };
+    match table.spec.options.keys().find(|key| !known(key)) {
+        Some(key) => Err(SqlError::unknown(format!(
+            "table `{}`: connector `{}` has no option `{key}`",
+            table.spec.name,
+            connector.identifier()
+        ))
+        .with_nearest(key, connector.options().iter().map(|option| option.key))),
+        None => Ok(()),
+    }
 }

@@ -12,7 +12,7 @@ use super::relations::planned_table;
 use crate::dialect::Insert;
 use crate::error::{SqlError, SqlResult};
 use crate::plan::logical::{optimize, plan_error};
-use crate::plan::relation::Table;
+use crate::plan::relation::{Table, check_options};
 
 impl Session {
     /// One job of one or more inserts.
@@ -40,6 +40,7 @@ impl Session {
         let (_, graph, config, boundedness) = self.with_physical(|planner, _| {
             for (stream, table) in planner.plan_all(&plans)?.into_iter().zip(&tables) {
                 let connector = self.connector(&table.connector)?;
+                check_options(table, connector.as_ref())?;
                 if stream.updating && !connector.accepts_updates() {
                     return Err(SqlError::type_mismatch(format!(
                         "table `{}` takes insertions only, but the query updates and deletes rows",

@@ -5,16 +5,13 @@ use std::sync::Arc;
 
 use arrow_schema::Schema;
 use sqlparser::ast::Ident;
-use thalweg_columnar::connector::{TableConnector, TableSpec};
+use thalweg_columnar::connector::TableSpec;
 
 use crate::catalog::{Catalog, CatalogObject, ColumnOrigin, ObjectIdentifier, TableDefinition};
 use crate::dialect::ObjectPath;
 use crate::error::{SqlError, SqlResult};
 use crate::plan::relation::{ColumnSource, Relation, Relations, Table};
 use crate::types::SqlType;
-
-/// Options that every table knows.
-const COMMON_OPTIONS: [&str; 1] = ["connector"];
 
 impl Relations for Catalog {
     fn resolve(&self, path: &[String], hints: &[(String, String)]) -> SqlResult<Relation> {
@@ -77,30 +74,4 @@ pub fn planned_table(name: &ObjectIdentifier, definition: &TableDefinition) -> S
             .as_ref()
             .map(|watermark| (watermark.column.clone(), watermark.expr.clone())),
     })
-}
-
-/// Refuses options that a table's connector does not know.
-///
-/// # Errors
-/// `Unknown`, naming the nearest option.
-pub fn check_options(table: &Table, connector: &dyn TableConnector) -> SqlResult<()> {
-    let known = |key: &str| {
-        COMMON_OPTIONS.contains(&key)
-            || connector
-                .options()
-                .iter()
-                .any(|option| match option.key.strip_suffix('*') {
-                    Some(prefix) => key.starts_with(prefix),
-                    None => option.key == key,
-                })
-    };
-    match table.spec.options.keys().find(|key| !known(key)) {
-        Some(key) => Err(SqlError::unknown(format!(
-            "table `{}`: connector `{}` has no option `{key}`",
-            table.spec.name,
-            connector.identifier()
-        ))
-        .with_nearest(key, connector.options().iter().map(|option| option.key))),
-        None => Ok(()),
-    }
 }

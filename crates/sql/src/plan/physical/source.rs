@@ -15,6 +15,7 @@ use crate::exec::values::Values;
 use crate::exec::watermark::{WatermarkAssigner, WatermarkRule};
 use crate::plan::logical::ScanSource;
 use crate::plan::nodes::WatermarkNode;
+use crate::plan::relation::check_options;
 use crate::plan::stream::{ColumnTrait, Stream};
 
 impl PhysicalPlanner<'_> {
@@ -39,6 +40,8 @@ impl PhysicalPlanner<'_> {
             batch_rows: self.batch_rows,
         };
         let connector = (self.connectors)(&table.connector)?;
+        // Hints may have added options since the table was declared.
+        check_options(table, connector.as_ref())?;
         let factory = connector
             .source(&table.spec, &request)
             .map_err(|error| SqlError::catalog(error.to_string()))?;
