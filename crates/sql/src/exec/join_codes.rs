@@ -14,7 +14,8 @@ use arrow_array::types::{Int8Type, Int16Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
-use datafusion_common::hash_utils::{RandomState, create_hashes};
+use datafusion_common::hash_utils::create_hashes;
+use foldhash::fast::FixedState;
 use thalweg_columnar::BatchColumn;
 use thalweg_core::error::Result;
 
@@ -227,7 +228,7 @@ fn exact(column: &ArrayRef) -> Option<ScalarBuffer<i64>> {
 
 fn hashed(columns: &[ArrayRef], rows: usize) -> Result<ScalarBuffer<i64>> {
     let mut hashes = vec![0; rows];
-    let state = RandomState::with_seed(0x7468_616c_7765_6721);
+    let state = FixedState::with_seed(0x7468_616c_7765_6721);
     create_hashes(columns, &state, &mut hashes).map_err(expression_error)?;
     Ok(hashes.into_iter().map(u64::cast_signed).collect())
 }
