@@ -124,8 +124,8 @@ impl<const N: usize> FixedKeys<N> {
         groups.reserve(rows);
         // Neighbouring rows often share a key.
         let mut last: Option<([i64; N], u32)> = None;
-        for row in 0..rows {
-            let key: [i64; N] = std::array::from_fn(|column| values[column][row]);
+        let key_of = |row: usize| std::array::from_fn(|column| values[column][row]);
+        for key in (0..rows).map(key_of) {
             let group = match last {
                 Some((known, group)) if known == key => group,
                 _ => self.number(key),

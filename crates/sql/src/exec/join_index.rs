@@ -175,7 +175,7 @@ mod tests {
             let key =
                 (key % 10 != 0).then_some((key - 150) * if number > 9000 { 1 << 50 } else { 1 });
             let one = keys(vec![key]);
-            if (random >> 60) % 2 == 0 {
+            if (random >> 60).is_multiple_of(2) {
                 index.insert(&one, 0, number);
                 model.entry(key).or_default().push(number);
             } else {

@@ -186,7 +186,7 @@ fn run(spec: &SharedJoin, updates: bool, rows_max: u64, steps: usize, seed: u64)
     let mut harness = Harness::new(spec.clone());
     let mut living: [Vec<Row>; 2] = Default::default();
     // Near keys and far ones, and NULL.
-    let scale = if seed % 2 == 0 { 1 } else { 1 << 40 };
+    let scale = if seed.is_multiple_of(2) { 1 } else { 1 << 40 };
     for step in 0..steps {
         let port = random.below(2) as usize;
         let (mut rows, mut kinds) = (Vec::new(), Vec::new());

@@ -1,3 +1,5 @@
+//! What scans read once a plan is narrowed.
+
 use std::collections::BTreeMap;
 
 use arrow_schema::Fields;
@@ -78,7 +80,7 @@ fn only_fields_that_are_read_are_scanned() {
         .unwrap()
         .build()
         .unwrap();
-    let narrowed = narrowed_plans(&[plan.clone()]);
+    let narrowed = narrowed_plans(std::slice::from_ref(&plan));
     assert_eq!(read(&narrowed[0]), ["kind", "person(age)", "bid(price)"]);
     assert_eq!(narrowed[0].schema(), plan.schema());
 }
@@ -102,7 +104,7 @@ fn a_row_that_is_wanted_whole_stays_whole() {
         .unwrap()
         .build()
         .unwrap();
-    let narrowed = narrowed_plans(&[plan.clone()]);
+    let narrowed = narrowed_plans(std::slice::from_ref(&plan));
     assert_eq!(read(&narrowed[0]), ["person(id,age)", "bid(price)"]);
     assert_eq!(narrowed[0].schema(), plan.schema());
 }
