@@ -58,6 +58,9 @@ pub struct StreamNode {
     pub chain_with_outputs: bool,
     /// The slot sharing group's name.
     pub slot_sharing_group: String,
+    /// Has no part in the derived uids of the operators behind it: a stateless operator that a
+    /// planner adds or leaves out as the settings ask.
+    pub transparent: bool,
 }
 
 impl StreamNode {
@@ -75,6 +78,7 @@ impl StreamNode {
             chain_with_input: true,
             chain_with_outputs: true,
             slot_sharing_group: "default".to_owned(),
+            transparent: false,
         }
     }
 }
@@ -162,11 +166,25 @@ impl StreamGraph {
         Ok(uids)
     }
 
+    /// The uids of a node's inputs; those of a transparent input in its place.
+    fn opaque_inputs<'u>(
+        &self,
+        id: NodeId,
+        known: &'u [OperatorUid],
+        uids: &mut Vec<&'u OperatorUid>,
+    ) {
+        for edge in self.inputs(id) {
+            if self.node(edge.from).transparent {
+                self.opaque_inputs(edge.from, known, uids);
+            } else {
+                uids.extend(known.get(edge.from.0));
+            }
+        }
+    }
+
     fn derived_uid(&self, index: usize, node: &StreamNode, known: &[OperatorUid]) -> OperatorUid {
-        let inputs: Vec<&OperatorUid> = self
-            .inputs(NodeId(index))
-            .filter_map(|edge| known.get(edge.from.0))
-            .collect();
+        let mut inputs = Vec::new();
+        self.opaque_inputs(NodeId(index), known, &mut inputs);
         let mut uid = OperatorUid::derived(&node.name, &inputs);
         let mut twin = 1;
         while known.contains(&uid) {
@@ -174,5 +192,58 @@ impl StreamGraph {
             twin += 1;
         }
         uid
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+    use crate::operator::{BatchOperator, Setup};
+
+    fn operator(name: &str) -> StreamNode {
+        let never = |_: &mut Setup<'_>| -> Result<Box<dyn BatchOperator>> {
+            Err(Error::internal("only its place in the graph counts"))
+        };
+        StreamNode::new(name, NodeKind::Operator(Arc::new(never)))
+    }
+
+    fn chain(nodes: Vec<StreamNode>) -> Vec<OperatorUid> {
+        let mut graph = StreamGraph::default();
+        for node in nodes {
+            let to = graph.add_node(node);
+            if to.0 > 0 {
+                graph.add_edge(StreamEdge {
+                    from: NodeId(to.0 - 1),
+                    side: None,
+                    to,
+                    port: 0,
+                    partitioning: Partitioning::Forward,
+                });
+            }
+        }
+        graph.uids().unwrap()
+    }
+
+    #[test]
+    fn a_transparent_operator_leaves_the_uids_behind_it_alone() {
+        let transparent = |name: &str| StreamNode {
+            transparent: true,
+            ..operator(name)
+        };
+        let without = chain(vec![operator("a"), operator("b"), operator("c")]);
+        let with = chain(vec![
+            operator("a"),
+            transparent("x"),
+            transparent("y"),
+            operator("b"),
+            operator("c"),
+        ]);
+        assert_eq!(
+            [&with[0], &with[3], &with[4]],
+            [&without[0], &without[1], &without[2]]
+        );
+        let opaque = chain(vec![operator("a"), operator("x"), operator("b")]);
+        assert_ne!(opaque[2], without[1]);
     }
 }

@@ -97,6 +97,11 @@ impl StateRegistry {
         self.declare(name, Redistribution::KeyGroup, Box::new(table))
     }
 
+    /// Declares a table of which every instance holds the same entries: its input is broadcast.
+    pub fn broadcast_table<T: StateTable>(&mut self, name: &str, table: T) -> TableHandle<T> {
+        self.declare(name, Redistribution::Broadcast, Box::new(table))
+    }
+
     fn keyed<T: Data>(&mut self, name: &str) -> TableHandle<SlotTable<T>> {
         self.declare(
             name,

@@ -16,6 +16,8 @@ pub enum Redistribution {
     Split,
     /// Everything to every instance.
     Union,
+    /// All instances hold the same entries, and so do the new ones.
+    Broadcast,
 }
 
 /// One entry of a table.
@@ -127,7 +129,12 @@ pub fn redistribute(
             });
         }
         let mut next = 0usize;
-        for entry in snapshots
+        // Any one of equal copies is all there is.
+        let copies = match table.redistribution {
+            Redistribution::Broadcast => 1,
+            _ => snapshots.len(),
+        };
+        for entry in snapshots[..copies]
             .iter()
             .flat_map(|snapshot| &snapshot.tables[index].entries)
         {
@@ -142,7 +149,7 @@ pub fn redistribute(
                         .push(entry.clone());
                     next += 1;
                 }
-                (Redistribution::Union | Redistribution::Timers, _) => {
+                (Redistribution::Union | Redistribution::Broadcast | Redistribution::Timers, _) => {
                     for snapshot in &mut dealt {
                         snapshot.tables[index].entries.push(entry.clone());
                     }
@@ -151,4 +158,52 @@ pub fn redistribute(
         }
     }
     dealt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(redistribution: Redistribution, entries: &[&str]) -> StateSnapshot {
+        let entry = |text: &&str| SnapshotEntry {
+            group: None,
+            bytes: text.as_bytes().to_vec(),
+        };
+        StateSnapshot {
+            tables: vec![TableSnapshot {
+                name: "t".to_owned(),
+                redistribution,
+                schema: Schema::Bytes,
+                entries: entries.iter().map(entry).collect(),
+            }],
+        }
+    }
+
+    fn dealt(
+        redistribution: Redistribution,
+        old: &[&[&str]],
+        parallelism: u32,
+    ) -> Vec<Vec<String>> {
+        let old: Vec<_> = old.iter().map(|e| snapshot(redistribution, e)).collect();
+        let text = |entry: &SnapshotEntry| String::from_utf8_lossy(&entry.bytes).into_owned();
+        redistribute(&old, parallelism, 8)
+            .iter()
+            .map(|new| new.tables[0].entries.iter().map(text).collect())
+            .collect()
+    }
+
+    #[test]
+    fn every_instance_gets_one_copy_of_broadcast_state_and_all_parts_of_a_union() {
+        let old: &[&[&str]] = &[&["a", "b"], &["a", "b"]];
+        let three = dealt(Redistribution::Broadcast, old, 3);
+        assert_eq!(three, vec![vec!["a", "b"]; 3]);
+        let union = dealt(Redistribution::Union, &[&["a"], &["b"]], 2);
+        assert_eq!(union, vec![vec!["a", "b"]; 2]);
+    }
+
+    #[test]
+    fn a_split_list_is_dealt_out_evenly() {
+        let dealt = dealt(Redistribution::Split, &[&["a", "b"], &["c"]], 2);
+        assert_eq!(dealt, vec![vec!["a", "c"], vec!["b"]]);
+    }
 }

@@ -103,6 +103,13 @@ impl Partitioner {
                 }
             }
         }
+        // A batch of one key, or of one window, is not taken apart.
+        if let Some((first, others)) = self.targets.split_first()
+            && open[*first as usize].is_none()
+            && others.iter().all(|target| target == first)
+        {
+            return place(batch, *first as usize, open);
+        }
         let hashes = (!self.hashes.is_empty()).then_some(self.hashes.as_slice());
         batch.scatter(&self.targets, hashes, open);
         Ok(())

@@ -39,6 +39,10 @@ impl From<Control> for StreamElement {
     }
 }
 
+// A share of a full batch that is sent rather than copied together with the next one. A full batch
+// over two to four channels leaves such shares.
+const OPEN_SHARE: usize = 5;
+
 /// One output edge of a subtask.
 pub struct ResultPartition {
     partitioner: Partitioner,
@@ -46,6 +50,8 @@ pub struct ResultPartition {
     senders: Vec<Sender>,
     waiting: Vec<VecDeque<StreamElement>>,
     batch_rows: usize,
+    // An open batch with so many records is sent.
+    enough_rows: usize,
     whole_batches: bool,
     // Whether an element left since the last look.
     sent: bool,
@@ -72,6 +78,7 @@ impl ResultPartition {
             senders,
             waiting: (0..channels).map(|_| VecDeque::new()).collect(),
             batch_rows,
+            enough_rows: (batch_rows / OPEN_SHARE).max(1),
             whole_batches,
             sent: false,
         }
@@ -112,7 +119,7 @@ impl ResultPartition {
             let full = self.whole_batches
                 || self.open[channel]
                     .as_ref()
-                    .is_some_and(|b| b.len() >= self.batch_rows);
+                    .is_some_and(|b| b.len() >= self.enough_rows);
             if full {
                 self.close(channel);
             }

@@ -68,6 +68,9 @@ pub struct JoinSpec {
     pub wanted: Vec<usize>,
     /// The output's columns.
     pub output: SchemaRef,
+    /// The side (0 or 1) whose rows every instance gets, so that those of the other side can stay
+    /// where they are. A padded row of this side would be emitted by every instance: it has none.
+    pub broadcast: Option<usize>,
 }
 
 impl JoinSpec {

@@ -2,7 +2,8 @@
 //!
 //! | Contract |                                                                              |
 //! |----------|------------------------------------------------------------------------------|
-//! | Input    | two changelogs, each keyed by the join key                                   |
+//! | Input    | two changelogs, each keyed by the join key; or one of insertions in any     |
+//! |          | distribution, and the other broadcast                                        |
 //! | Output   | a changelog of `+I` and `-D`; insertions only for an inner join of insertions |
 //! | Outer    | a padded row is retracted at the first match and comes back after the last   |
 //! | State    | `left`, `right`: all living rows; unbounded                                  |
@@ -73,10 +74,14 @@ impl RegularJoin {
         let counts = spec.kind != JoinKind::Inner;
         let left = JoinSide::new(spec.left_keys.clone(), spec.left.clone(), counts);
         let right = JoinSide::new(spec.right_keys.clone(), spec.right.clone(), counts);
-        let sides = [
-            setup.states.table("left", left),
-            setup.states.table("right", right),
-        ];
+        let mut declare = |port: usize, name: &str, side: JoinSide| {
+            if spec.broadcast == Some(port) {
+                setup.states.broadcast_table(name, side)
+            } else {
+                setup.states.table(name, side)
+            }
+        };
+        let sides = [declare(0, "left", left), declare(1, "right", right)];
         RegularJoin {
             compared: spec.compared_keys(),
             spec,

@@ -40,11 +40,34 @@ pub type Connectors<'a> = &'a dyn Fn(&str) -> SqlResult<Arc<dyn TableConnector>>
 /// Builds the operators of a job.
 pub struct PhysicalPlanner<'a> {
     pub(super) graph: StreamGraph,
-    pub(super) mode: RuntimeMode,
+    pub(super) settings: Settings,
     connectors: Connectors<'a>,
-    batch_rows: usize,
-    idle_timeout: Option<Duration>,
     shared: Vec<(LogicalPlan, Stream)>,
+}
+
+/// In how many phases a job aggregates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregatePhases {
+    /// In two where that saves exchanging rows.
+    Auto,
+    /// In one.
+    One,
+    /// In two wherever that is possible.
+    Two,
+}
+
+/// What a job is planned for.
+pub struct Settings {
+    /// Streaming or batch.
+    pub mode: RuntimeMode,
+    /// Instances of an operator.
+    pub parallelism: u32,
+    /// Rows of a batch.
+    pub batch_rows: usize,
+    /// How long a source may be silent before watermarks stop waiting for it.
+    pub idle_timeout: Option<Duration>,
+    /// `table.optimizer.agg-phase-strategy`
+    pub phases: AggregatePhases,
 }
 
 /// An operator factory as a closure.
@@ -53,18 +76,11 @@ pub(super) type Factory =
 
 impl<'a> PhysicalPlanner<'a> {
     /// A planner of one job.
-    pub fn new(
-        connectors: Connectors<'a>,
-        mode: RuntimeMode,
-        batch_rows: usize,
-        idle_timeout: Option<Duration>,
-    ) -> Self {
+    pub fn new(connectors: Connectors<'a>, settings: Settings) -> Self {
         PhysicalPlanner {
             graph: StreamGraph::default(),
-            mode,
+            settings,
             connectors,
-            batch_rows,
-            idle_timeout,
             shared: Vec::new(),
         }
     }
@@ -186,7 +202,7 @@ impl<'a> PhysicalPlanner<'a> {
         &mut self,
         name: &str,
         factory: Factory,
-        inputs: &[(&Stream, Partitioning)],
+        inputs: &[(NodeId, Partitioning)],
         parallelism: Option<u32>,
     ) -> NodeId {
         let operator = move |setup: &mut Setup<'_>| factory(setup);
@@ -196,7 +212,7 @@ impl<'a> PhysicalPlanner<'a> {
         let id = self.graph.add_node(node);
         for (port, (input, partitioning)) in inputs.iter().enumerate() {
             self.graph.add_edge(StreamEdge {
-                from: input.node,
+                from: *input,
                 side: None,
                 to: id,
                 port,
@@ -292,6 +308,7 @@ impl<'a> PhysicalPlanner<'a> {
             traits,
             updating: streams.iter().any(|stream| stream.updating),
             parallelism: None,
+            single: false,
             pending: None,
             text: nested("Union[all]".to_owned(), &texts),
         })
@@ -307,9 +324,10 @@ impl<'a> PhysicalPlanner<'a> {
             schema: arrow_schema(&unnest.schema),
         };
         let factory: Factory = Arc::new(move |_| Ok(Box::new(operator.clone())));
-        let edge = [(&stream, Partitioning::Unspecified)];
+        let edge = [(stream.node, Partitioning::Unspecified)];
         stream.node = self.add_operator("Unnest", factory, &edge, stream.parallelism);
         stream.traits[*column] = ColumnTrait::default();
+        stream.single = false;
         stream.schema = unnest.schema.clone();
         stream.text = nested("Unnest".to_owned(), &[&stream.text]);
         Ok(stream)

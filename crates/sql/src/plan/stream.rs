@@ -48,6 +48,8 @@ pub struct Stream {
     pub updating: bool,
     /// The operator's own parallelism, which operators behind it keep.
     pub parallelism: Option<u32>,
+    /// Whether it has one row at a time, or one a window: an aggregate without keys.
+    pub single: bool,
     /// A window function that was left for the next aggregate: columns behind the input's are not
     /// there yet.
     pub pending: Option<PendingWindow>,

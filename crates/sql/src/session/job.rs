@@ -17,7 +17,7 @@ use super::Session;
 use crate::error::{SqlError, SqlResult};
 use crate::exec::collect::CollectSink;
 use crate::plan::logical::LogicalPlanner;
-use crate::plan::physical::PhysicalPlanner;
+use crate::plan::physical::{AggregatePhases, PhysicalPlanner, Settings};
 use crate::plan::stream::Stream;
 
 // Batches between the job and whoever prints its rows.
@@ -60,7 +60,14 @@ impl Session {
         let connectors = |name: &str| self.connector(name);
         let idle = self.options.duration("table.exec.source.idle-timeout");
         let idle = idle.filter(|timeout| !timeout.is_zero());
-        let mut planner = PhysicalPlanner::new(&connectors, config.mode, config.batch_rows, idle);
+        let settings = Settings {
+            mode: config.mode,
+            parallelism: config.parallelism,
+            batch_rows: config.batch_rows,
+            idle_timeout: idle,
+            phases: self.aggregate_phases(),
+        };
+        let mut planner = PhysicalPlanner::new(&connectors, settings);
         let built = build(&mut planner, &config)?;
         let graph = planner.into_graph();
         let boundedness = graph.boundedness();
@@ -118,6 +125,15 @@ impl Session {
             );
             Ok(stream)
         })
+    }
+
+    fn aggregate_phases(&self) -> AggregatePhases {
+        let strategy = self.options.text("table.optimizer.agg-phase-strategy");
+        match strategy.map(str::to_ascii_uppercase).as_deref() {
+            Some("ONE_PHASE") => AggregatePhases::One,
+            Some("TWO_PHASE") => AggregatePhases::Two,
+            _ => AggregatePhases::Auto,
+        }
     }
 
     /// The execution settings that the session's options stand for.

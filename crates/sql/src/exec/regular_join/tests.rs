@@ -54,6 +54,7 @@ fn spec(kind: JoinKind, keys: usize, condition: bool) -> SharedJoin {
         right: schema(3),
         wanted: (0..columns).collect(),
         output: schema(columns),
+        broadcast: None,
     })
 }
 

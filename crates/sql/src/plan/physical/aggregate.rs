@@ -8,14 +8,17 @@ use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::logical_plan::Aggregate;
 use datafusion_expr::{Expr, ExprSchemable};
 use thalweg_core::config::RuntimeMode;
+use thalweg_core::graph::{NodeId, Partitioning};
 
-use super::{Factory, PhysicalPlanner, arrow_schema, nested};
+use super::{AggregatePhases, Factory, PhysicalPlanner, arrow_schema, nested};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::aggregate::{AggregateCall, AggregateKind};
 use crate::exec::expr::Expression;
 use crate::exec::group_aggregate::{GroupAggregate, GroupAggregateSpec};
 use crate::exec::session_aggregate::SessionAggregate;
-use crate::exec::window_aggregate::{WindowAggregate, WindowAggregateSpec, WindowColumn};
+use crate::exec::window_aggregate::{
+    LocalWindowAggregate, Phase, WindowAggregate, WindowAggregateSpec, WindowColumn,
+};
 use crate::exec::window_spec::WindowSpec;
 use crate::plan::logical::plan_error;
 use crate::plan::stream::{ColumnTrait, Stream, WindowBound, WindowRole};
@@ -42,7 +45,7 @@ impl PhysicalPlanner<'_> {
     fn plan_group_aggregate(&mut self, input: Stream, aggregate: &Aggregate) -> SqlResult<Stream> {
         let (input, keys) = self.with_columns(input, &aggregate.group_expr)?;
         let calls = self.calls(&input, &aggregate.aggr_expr)?;
-        let batch_mode = self.mode == RuntimeMode::Batch;
+        let batch_mode = self.settings.mode == RuntimeMode::Batch;
         let spec = GroupAggregateSpec {
             keys: columns(&input, &keys),
             calls,
@@ -53,7 +56,7 @@ impl PhysicalPlanner<'_> {
         let factory: Factory =
             Arc::new(move |setup| Ok(Box::new(GroupAggregate::new(spec.clone(), setup)?)));
         let (partitioning, parallelism) = self.keyed(keys);
-        let edge = [(&input, partitioning)];
+        let edge = [(input.node, partitioning)];
         let node = self.add_operator("GroupAggregate", factory, &edge, parallelism);
         let line = format!("GroupAggregate[{}]", description(aggregate));
         Ok(Stream {
@@ -62,6 +65,7 @@ impl PhysicalPlanner<'_> {
             traits: vec![ColumnTrait::default(); aggregate.schema.fields().len()],
             updating: !batch_mode,
             parallelism,
+            single: parallelism == Some(1),
             pending: None,
             text: nested(line, &[&input.text]),
         })
@@ -97,7 +101,8 @@ impl PhysicalPlanner<'_> {
             .iter()
             .map(|key| input.schema.field(*key).data_type().clone())
             .collect();
-        let spec = WindowAggregateSpec {
+        let mut spec = WindowAggregateSpec {
+            phase: Phase::Complete,
             window,
             time: self.compile(&time, &input.schema)?,
             keys: columns(&input, &keys),
@@ -108,14 +113,34 @@ impl PhysicalPlanner<'_> {
             updates: input.updating,
         };
         let session = matches!(window, WindowSpec::Session { .. }) && attached.is_some();
+        let local = !session && self.pays_local_phase(&input, &spec);
+        let (node, text, keys) = if local {
+            let line = format!(
+                "LocalWindowAggregate[{window:?}, {}]",
+                description(aggregate)
+            );
+            spec.phase = Phase::Final;
+            let node = self.add_local_phase(&input, &spec);
+            (
+                node,
+                nested(line, &[&input.text]),
+                (0..keys.len()).collect(),
+            )
+        } else {
+            (input.node, input.text, keys)
+        };
         let factory: Factory = if session {
             Arc::new(move |setup| Ok(Box::new(SessionAggregate::new(spec.clone(), setup)?)))
         } else {
             Arc::new(move |setup| Ok(Box::new(WindowAggregate::new(spec.clone(), setup)?)))
         };
         let (partitioning, parallelism) = self.keyed(keys);
-        let edge = [(&input, partitioning)];
-        let node = self.add_operator("WindowAggregate", factory, &edge, parallelism);
+        let node = self.add_operator(
+            "WindowAggregate",
+            factory,
+            &[(node, partitioning)],
+            parallelism,
+        );
         let line = format!("WindowAggregate[{window:?}, {}]", description(aggregate));
         Ok(Stream {
             node,
@@ -123,9 +148,40 @@ impl PhysicalPlanner<'_> {
             traits,
             updating: false,
             parallelism,
+            single: parallelism == Some(1),
             pending: None,
-            text: nested(line, &[&input.text]),
+            text: nested(line, &[&text]),
         })
+    }
+
+    /// Whether rows are aggregated before they are exchanged: where there is more than one
+    /// instance to exchange between, and all calls have states that can be merged in any order.
+    fn pays_local_phase(&self, input: &Stream, spec: &WindowAggregateSpec) -> bool {
+        let mergeable = |call: &AggregateCall| {
+            !call.distinct
+                && !matches!(
+                    call.kind,
+                    AggregateKind::FirstValue
+                        | AggregateKind::LastValue
+                        | AggregateKind::ListAgg(_)
+                )
+        };
+        let exchanged = match self.settings.phases {
+            AggregatePhases::One => false,
+            AggregatePhases::Two => true,
+            AggregatePhases::Auto => self.settings.parallelism > 1 && input.parallelism != Some(1),
+        };
+        exchanged && !spec.updates && spec.calls.iter().all(mergeable)
+    }
+
+    fn add_local_phase(&mut self, input: &Stream, spec: &WindowAggregateSpec) -> NodeId {
+        let spec = spec.clone();
+        let factory: Factory =
+            Arc::new(move |_| Ok(Box::new(LocalWindowAggregate::new(spec.clone())?)));
+        let edge = [(input.node, Partitioning::Unspecified)];
+        let node = self.add_operator("LocalWindowAggregate", factory, &edge, input.parallelism);
+        self.graph.nodes[node.0].transparent = true;
+        node
     }
 
     /// Like `with_columns` over the columns that are there before a window is assigned.

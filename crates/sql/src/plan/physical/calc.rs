@@ -127,7 +127,7 @@ impl PhysicalPlanner<'_> {
 
     fn add_calc(&mut self, mut stream: Stream, calc: Calc, line: String) -> Stream {
         let factory: Factory = Arc::new(move |_| Ok(Box::new(calc.clone())));
-        let edge = [(&stream, Partitioning::Unspecified)];
+        let edge = [(stream.node, Partitioning::Unspecified)];
         stream.node = self.add_operator("Calc", factory, &edge, stream.parallelism);
         stream.text = nested(line, &[&stream.text]);
         stream

@@ -6,6 +6,7 @@ use datafusion_common::{DFSchema, DFSchemaRef, JoinType, NullEquality};
 use datafusion_expr::logical_plan::{Join, Projection};
 use datafusion_expr::{Expr, ExprSchemable};
 use thalweg_core::config::RuntimeMode;
+use thalweg_core::graph::Partitioning;
 
 use super::{Factory, PhysicalPlanner, arrow_schema, nested};
 use crate::error::{SqlError, SqlResult};
@@ -103,12 +104,13 @@ impl PhysicalPlanner<'_> {
             right: arrow_schema(&right.schema),
             wanted: Vec::new(),
             output: arrow_schema(&pairs),
+            broadcast: None,
         })
     }
 
     fn table_join(
         &mut self,
-        spec: JoinSpec,
+        mut spec: JoinSpec,
         schema: DFSchemaRef,
         left: Stream,
         right: Stream,
@@ -116,8 +118,10 @@ impl PhysicalPlanner<'_> {
         right_at: Vec<usize>,
     ) -> SqlResult<Stream> {
         let kind = spec.kind;
+        let batch = self.settings.mode == RuntimeMode::Batch && kind != JoinKind::Inner;
+        spec.broadcast = broadcast_side(kind, &left, &right).filter(|_| !batch);
+        let broadcast = spec.broadcast;
         let spec = Arc::new(spec);
-        let batch = self.mode == RuntimeMode::Batch && kind != JoinKind::Inner;
         let (name, factory): (_, Factory) = if batch {
             (
                 "BatchJoin",
@@ -129,9 +133,15 @@ impl PhysicalPlanner<'_> {
                 Arc::new(move |s| Ok(Box::new(RegularJoin::new(spec.clone(), s)))),
             )
         };
-        let (left_edge, parallelism) = self.keyed(left_at);
-        let (right_edge, _) = self.keyed(right_at);
-        let edges = [(&left, left_edge), (&right, right_edge)];
+        let (left_edge, right_edge, parallelism) = match broadcast {
+            Some(0) => (Partitioning::Broadcast, Partitioning::Unspecified, None),
+            Some(_) => (Partitioning::Unspecified, Partitioning::Broadcast, None),
+            None => {
+                let (left_edge, parallelism) = self.keyed(left_at);
+                (left_edge, self.keyed(right_at).0, parallelism)
+            }
+        };
+        let edges = [(left.node, left_edge), (right.node, right_edge)];
         let node = self.add_operator(name, factory, &edges, parallelism);
         let updating = (left.updating || right.updating || kind != JoinKind::Inner) && !batch;
         let line = join_line(name, kind, &schema);
@@ -142,6 +152,7 @@ impl PhysicalPlanner<'_> {
             schema,
             updating,
             parallelism,
+            single: false,
             pending: None,
             text: nested(line, &[&left.text, &right.text]),
         })
@@ -196,7 +207,7 @@ impl PhysicalPlanner<'_> {
         });
         let (left_edge, parallelism) = self.keyed(left_at.to_vec());
         let (right_edge, _) = self.keyed(right_at.to_vec());
-        let edges = [(&left, left_edge), (&right, right_edge)];
+        let edges = [(left.node, left_edge), (right.node, right_edge)];
         let node = self.add_operator("WindowJoin", factory, &edges, parallelism);
         let line = join_line("WindowJoin", kind, &schema);
         let traits: Vec<&ColumnTrait> = left.traits.iter().chain(&right.traits).collect();
@@ -206,10 +217,22 @@ impl PhysicalPlanner<'_> {
             traits: wanted.iter().map(|at| traits[*at].clone()).collect(),
             updating: false,
             parallelism,
+            single: false,
             pending: None,
             text: nested(line, &[&left.text, &right.text]),
         })
     }
+}
+
+/// The side of a join that is better sent to every instance: a single row, where the other side
+/// are insertions, which may be anywhere.
+fn broadcast_side(kind: JoinKind, left: &Stream, right: &Stream) -> Option<usize> {
+    let spread = |stream: &Stream| !stream.updating && stream.parallelism.is_none();
+    if right.single && spread(left) && !kind.pads_right() {
+        return Some(1);
+    }
+    let left_may = !kind.pads_left() && !kind.left_only();
+    (left.single && spread(right) && left_may).then_some(0)
 }
 
 fn join_line(name: &str, kind: JoinKind, schema: &DFSchema) -> String {

@@ -45,7 +45,7 @@ impl PhysicalPlanner<'_> {
         let stream = self.plan_rows(input)?;
         let items: Vec<String> = order.iter().map(ToString::to_string).collect();
         let line = format!("Sort[{}{}]", items.join(", "), limit_text(skip, fetch));
-        if self.mode == RuntimeMode::Streaming {
+        if self.settings.mode == RuntimeMode::Streaming {
             let Some(fetch) = fetch else {
                 return Err(SqlError::unsupported(
                     "ORDER BY without LIMIT in streaming mode: rows can only be sorted once all \
@@ -82,7 +82,7 @@ impl PhysicalPlanner<'_> {
                 setup,
             )))
         });
-        let edge = [(&stream, Partitioning::Global)];
+        let edge = [(stream.node, Partitioning::Global)];
         stream.node = self.add_operator("Sort", factory, &edge, Some(1));
         stream.parallelism = Some(1);
         stream.text = nested(line, &[&stream.text]);
@@ -122,7 +122,7 @@ impl PhysicalPlanner<'_> {
                 setup,
             )))
         });
-        let edge = [(&stream, Partitioning::Global)];
+        let edge = [(stream.node, Partitioning::Global)];
         stream.node = self.add_operator("Limit", factory, &edge, Some(1));
         stream.parallelism = Some(1);
         stream.text = nested(line, &[&stream.text]);

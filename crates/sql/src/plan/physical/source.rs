@@ -37,7 +37,7 @@ impl PhysicalPlanner<'_> {
                 .filter(|c| **c >= physical)
                 .map(|c| c - physical)
                 .collect(),
-            batch_rows: self.batch_rows,
+            batch_rows: self.settings.batch_rows,
         };
         let connector = (self.connectors)(&table.connector)?;
         // Hints may have added options since the table was declared.
@@ -56,6 +56,7 @@ impl PhysicalPlanner<'_> {
             traits: vec![ColumnTrait::default(); wanted.len()],
             updating: false,
             parallelism: None,
+            single: false,
             pending: None,
             text: vec![format!("{name}[{}]", columns.join(", "))],
         })
@@ -104,6 +105,7 @@ impl PhysicalPlanner<'_> {
             traits: vec![ColumnTrait::default(); schema.fields().len()],
             updating: false,
             parallelism: None,
+            single: false,
             pending: None,
             text: vec![text],
         })
@@ -115,15 +117,15 @@ impl PhysicalPlanner<'_> {
             .position(&watermark.column)
             .ok_or_else(|| SqlError::internal("the time attribute is no column"))?;
         input.traits[column].rowtime = true;
-        if self.mode == RuntimeMode::Batch {
+        if self.settings.mode == RuntimeMode::Batch {
             // The only watermark of a batch is the one at its end: nothing is late.
             return Ok(input);
         }
         let rule = self.watermark_rule(&watermark.expression, &input)?;
-        let idle = self.idle_timeout;
+        let idle = self.settings.idle_timeout;
         let factory: Factory =
             Arc::new(move |_| Ok(Box::new(WatermarkAssigner::new(rule.clone(), idle))));
-        let edge = [(&input, Partitioning::Unspecified)];
+        let edge = [(input.node, Partitioning::Unspecified)];
         let node = self.add_operator("Watermark", factory, &edge, input.parallelism);
         self.graph.nodes[node.0].generates_watermarks = true;
         input.node = node;

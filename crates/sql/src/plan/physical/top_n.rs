@@ -93,7 +93,7 @@ impl PhysicalPlanner<'_> {
             // Keep-last deduplication: of rows with equal time the later one stays.
             last_wins: by_time && to == 1 && !params.order_by[0].asc,
             updates: input.updating,
-            batch_mode: self.mode == RuntimeMode::Batch,
+            batch_mode: self.settings.mode == RuntimeMode::Batch,
             input: arrow_schema(&input.schema),
             schema: arrow_schema(&window.schema),
         };
@@ -128,7 +128,7 @@ impl PhysicalPlanner<'_> {
         let line = format!("TopN[rank {}..={}]", spec.from, spec.to);
         let factory: Factory = Arc::new(move |setup| Ok(Box::new(TopN::new(spec.clone(), setup)?)));
         let (edge, parallelism) = self.keyed(partition);
-        let node = self.add_operator("TopN", factory, &[(&input, edge)], parallelism);
+        let node = self.add_operator("TopN", factory, &[(input.node, edge)], parallelism);
         let mut traits = vec![ColumnTrait::default(); input.traits.len()];
         traits.push(ColumnTrait::default());
         Ok(Stream {
@@ -137,6 +137,7 @@ impl PhysicalPlanner<'_> {
             traits,
             updating,
             parallelism,
+            single: false,
             pending: None,
             text: nested(line, &[&input.text]),
         })
@@ -164,7 +165,7 @@ impl PhysicalPlanner<'_> {
             Ok(Box::new(WindowBuffer::new(inputs.clone(), work, setup)))
         });
         let (edge, parallelism) = self.keyed(partition);
-        let node = self.add_operator("WindowTopN", factory, &[(&input, edge)], parallelism);
+        let node = self.add_operator("WindowTopN", factory, &[(input.node, edge)], parallelism);
         let mut traits = input.traits.clone();
         traits.push(ColumnTrait::default());
         Ok(Stream {
@@ -173,6 +174,7 @@ impl PhysicalPlanner<'_> {
             traits,
             updating: false,
             parallelism,
+            single: false,
             pending: None,
             text: nested(line, &[&input.text]),
         })
@@ -196,14 +198,14 @@ impl PhysicalPlanner<'_> {
             with_rank: false,
             last_wins: false,
             updates: stream.updating,
-            batch_mode: self.mode == RuntimeMode::Batch,
+            batch_mode: self.settings.mode == RuntimeMode::Batch,
             input: arrow_schema(&stream.schema),
             schema: arrow_schema(&stream.schema),
         };
         let updating = !spec.batch_mode;
         let factory: Factory = Arc::new(move |setup| Ok(Box::new(TopN::new(spec.clone(), setup)?)));
         let (edge, parallelism) = self.keyed(Vec::new());
-        stream.node = self.add_operator("SortLimit", factory, &[(&stream, edge)], parallelism);
+        stream.node = self.add_operator("SortLimit", factory, &[(stream.node, edge)], parallelism);
         stream.parallelism = parallelism;
         stream.updating = updating;
         stream.text = nested(line, &[&stream.text]);

@@ -76,7 +76,7 @@ impl PhysicalPlanner<'_> {
             schema: arrow_schema(&all),
         };
         let factory: Factory = Arc::new(move |_| Ok(Box::new(assign.clone())));
-        let edge = [(&stream, Partitioning::Unspecified)];
+        let edge = [(stream.node, Partitioning::Unspecified)];
         let node = self.add_operator("WindowTableFunction", factory, &edge, stream.parallelism);
         stream.node = node;
         let visible = stream.schema.clone();

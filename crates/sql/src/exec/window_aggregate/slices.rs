@@ -1,0 +1,274 @@
+//! Accumulators by slice and key.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use arrow_array::ArrayRef;
+use arrow_schema::DataType;
+use thalweg_columnar::GroupKeys;
+use thalweg_core::data::{Data, Schema, take_bytes, take_len};
+use thalweg_core::error::{Error, Result};
+use thalweg_core::key_group::{key_group, stable_hash_bytes};
+use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable};
+
+use super::WindowAggregateSpec;
+use crate::exec::aggregate::{Accumulator, accumulators};
+use crate::exec::group_aggregate::{read_group, write_groups};
+use crate::exec::window_spec::WindowSpec;
+
+/// The groups of one slice, or of the slices merged for a window.
+pub(super) struct Slice {
+    keys: GroupKeys,
+    pub(super) accumulators: Vec<Box<dyn Accumulator>>,
+    groups: usize,
+    global: bool,
+}
+
+impl Slice {
+    /// No groups yet, with room for some.
+    pub(super) fn new(spec: &WindowAggregateSpec, groups: usize) -> Result<Self> {
+        Slice::with_keys(spec, spec.key_types.clone(), groups)
+    }
+
+    /// The same with keys of other types.
+    pub(super) fn with_keys(
+        spec: &WindowAggregateSpec,
+        key_types: Vec<DataType>,
+        groups: usize,
+    ) -> Result<Self> {
+        Ok(Slice {
+            global: key_types.is_empty(),
+            keys: GroupKeys::with_capacity(key_types, groups),
+            accumulators: accumulators(&spec.calls, spec.updates)?,
+            groups: 0,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.groups
+    }
+
+    pub(super) fn intern(
+        &mut self,
+        keys: &[ArrayRef],
+        rows: usize,
+        groups: &mut Vec<u32>,
+    ) -> Result<()> {
+        if self.global {
+            groups.resize(groups.len() + rows, 0);
+        } else {
+            self.keys.intern(keys, rows, groups)?;
+        }
+        let groups = if self.global { 1 } else { self.keys.len() };
+        self.grow(groups);
+        Ok(())
+    }
+
+    /// Makes room for `groups` groups.
+    pub(super) fn grow(&mut self, groups: usize) {
+        if groups != self.groups {
+            self.groups = groups;
+            for accumulator in &mut self.accumulators {
+                accumulator.resize(groups);
+            }
+        }
+    }
+
+    pub(super) fn key_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        if self.global {
+            Ok(Vec::new())
+        } else {
+            self.keys.columns(groups)
+        }
+    }
+
+    /// The results of some groups, a column a call.
+    pub(super) fn results(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.accumulators.iter().map(|a| a.result(groups)).collect()
+    }
+
+    /// The states of some groups, the columns of all calls.
+    pub(super) fn states(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let mut states = Vec::new();
+        for accumulator in &self.accumulators {
+            states.extend(accumulator.state(groups)?);
+        }
+        Ok(states)
+    }
+
+    /// Adds states, one a group in `groups`.
+    pub(super) fn merge_states(&mut self, groups: &[u32], mut states: &[ArrayRef]) -> Result<()> {
+        for accumulator in &mut self.accumulators {
+            let (own, others) = states
+                .split_at_checked(accumulator.state_types().len())
+                .ok_or_else(|| Error::internal("a partial aggregate lacks columns"))?;
+            accumulator.merge(groups, own)?;
+            states = others;
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: &Slice) -> Result<()> {
+        let theirs: Vec<u32> = (0..other.groups as u32).collect();
+        let mut ours = Vec::with_capacity(theirs.len());
+        let keys = other.key_columns(&theirs)?;
+        self.intern(&keys, theirs.len(), &mut ours)?;
+        for (own, other) in self.accumulators.iter_mut().zip(&other.accumulators) {
+            own.merge(&ours, &other.state(&theirs)?)?;
+        }
+        Ok(())
+    }
+
+    fn intern_bytes(&mut self, key: &[u8]) -> Result<u32> {
+        let (group, groups) = if self.global {
+            (0, 1)
+        } else {
+            (self.keys.intern_bytes(key)?, self.keys.len())
+        };
+        self.grow(groups);
+        Ok(group)
+    }
+}
+
+/// The slices that still have a window to fire.
+pub struct SliceTable {
+    spec: WindowAggregateSpec,
+    slices: BTreeMap<i64, Slice>,
+    // How many groups the last slice and the last window had: the next ones get room for as many.
+    slice_groups: usize,
+    window_groups: usize,
+}
+
+impl SliceTable {
+    pub(super) fn new(spec: WindowAggregateSpec) -> Self {
+        SliceTable {
+            spec,
+            slices: BTreeMap::new(),
+            slice_groups: 0,
+            window_groups: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slices.is_empty()
+    }
+
+    pub(super) fn contains(&self, end: i64) -> bool {
+        self.slices.contains_key(&end)
+    }
+
+    /// Whether the window that ends at `end` has a slice.
+    pub(super) fn needs(&self, end: i64) -> bool {
+        let window = self.spec.window;
+        let mut slices = self.slices.keys();
+        slices.any(|slice| *slice <= end && window.last_window_end(*slice) >= end)
+    }
+
+    pub(super) fn slice(&mut self, end: i64) -> Result<&mut Slice> {
+        match self.slices.entry(end) {
+            std::collections::btree_map::Entry::Occupied(slot) => Ok(slot.into_mut()),
+            std::collections::btree_map::Entry::Vacant(slot) => {
+                Ok(slot.insert(Slice::new(&self.spec, self.slice_groups)?))
+            }
+        }
+    }
+
+    /// The merged groups of the window that ends at `end`; drops slices no later window needs.
+    pub(super) fn fire(&mut self, end: i64) -> Result<Option<Slice>> {
+        let window = self.spec.window;
+        // Attached windows share nothing, even where they overlap.
+        let attached = matches!(window, WindowSpec::Attached { .. });
+        let first = if attached {
+            end
+        } else {
+            window.window_start(end) + 1
+        };
+        let mut merged: Option<Slice> = None;
+        let ends: Vec<i64> = self
+            .slices
+            .range(first..=end)
+            .map(|(end, _)| *end)
+            .collect();
+        let single = ends.len() == 1;
+        for slice_end in ends {
+            let done = window.last_window_end(slice_end) <= end;
+            if single && done {
+                let only = self.slices.remove(&slice_end);
+                self.slice_groups = only.as_ref().map_or(0, Slice::len);
+                return Ok(only);
+            }
+            let Some(slice) = self.slices.get(&slice_end) else {
+                continue;
+            };
+            self.slice_groups = slice.groups;
+            match &mut merged {
+                Some(merged) => merged.merge(slice)?,
+                None => {
+                    let mut fresh = Slice::new(&self.spec, self.window_groups)?;
+                    fresh.merge(slice)?;
+                    merged = Some(fresh);
+                }
+            }
+            if done {
+                self.slices.remove(&slice_end);
+            }
+        }
+        self.window_groups = merged.as_ref().map_or(0, Slice::len);
+        Ok(merged)
+    }
+}
+
+impl StateTable for SliceTable {
+    fn schema(&self) -> Schema {
+        Schema::Bytes
+    }
+
+    fn snapshot(
+        &self,
+        _: Option<&dyn ErasedKeyIndex>,
+        max_parallelism: u32,
+        sink: &mut EntrySink<'_>,
+    ) {
+        for (end, slice) in &self.slices {
+            let groups: Vec<u32> = (0..slice.groups as u32).collect();
+            let each = |_: u32, key: &[u8], state: &[u8]| {
+                let mut bytes = Vec::new();
+                end.encode(&mut bytes);
+                (key.len() as u32).encode(&mut bytes);
+                bytes.extend_from_slice(key);
+                bytes.extend_from_slice(state);
+                sink(
+                    Some(key_group(stable_hash_bytes(key), max_parallelism)),
+                    &bytes,
+                );
+            };
+            let written = write_groups(&slice.keys, &slice.accumulators, &groups, each);
+            assert!(
+                written.is_ok(),
+                "accumulators in memory can be written: {written:?}"
+            );
+        }
+    }
+
+    fn restore(
+        &mut self,
+        mut entry: &[u8],
+        _: Option<&mut dyn ErasedKeyIndex>,
+        _: &mut dyn FnMut(Slot),
+    ) -> Result<()> {
+        let end = i64::decode(&mut entry)?;
+        let len = take_len(&mut entry, 1)?;
+        let key = take_bytes(&mut entry, len)?;
+        let slice = self.slice(end)?;
+        let group = slice.intern_bytes(key)?;
+        read_group(&mut slice.accumulators, group, entry)
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
