@@ -101,7 +101,7 @@ impl PhysicalPlanner<'_> {
             .iter()
             .map(|key| input.schema.field(*key).data_type().clone())
             .collect();
-        let mut spec = WindowAggregateSpec {
+        let spec = WindowAggregateSpec {
             phase: Phase::Complete,
             window,
             time: self.compile(&time, &input.schema)?,
@@ -113,45 +113,62 @@ impl PhysicalPlanner<'_> {
             updates: input.updating,
         };
         let session = matches!(window, WindowSpec::Session { .. }) && attached.is_some();
-        let local = !session && self.pays_local_phase(&input, &spec);
-        let (node, text, keys) = if local {
-            let line = format!(
-                "LocalWindowAggregate[{window:?}, {}]",
-                description(aggregate)
-            );
-            spec.phase = Phase::Final;
-            let node = self.add_local_phase(&input, &spec);
-            (
-                node,
-                nested(line, &[&input.text]),
-                (0..keys.len()).collect(),
-            )
+        let line = format!("{window:?}, {}", description(aggregate));
+        let planned = if session {
+            let text = nested(format!("WindowAggregate[{line}]"), &[&input.text]);
+            let factory: Factory =
+                Arc::new(move |setup| Ok(Box::new(SessionAggregate::new(spec.clone(), setup)?)));
+            self.add_window_aggregate(input.node, keys, factory, text)
         } else {
-            (input.node, input.text, keys)
+            self.plan_slices(&input, spec, keys, &line)
         };
-        let factory: Factory = if session {
-            Arc::new(move |setup| Ok(Box::new(SessionAggregate::new(spec.clone(), setup)?)))
-        } else {
-            Arc::new(move |setup| Ok(Box::new(WindowAggregate::new(spec.clone(), setup)?)))
-        };
-        let (partitioning, parallelism) = self.keyed(keys);
-        let node = self.add_operator(
-            "WindowAggregate",
-            factory,
-            &[(node, partitioning)],
-            parallelism,
-        );
-        let line = format!("WindowAggregate[{window:?}, {}]", description(aggregate));
         Ok(Stream {
-            node,
+            node: planned.node,
             schema: aggregate.schema.clone(),
             traits,
             updating: false,
-            parallelism,
-            single: parallelism == Some(1),
+            parallelism: planned.parallelism,
+            single: planned.parallelism == Some(1),
             pending: None,
-            text: nested(line, &[&text]),
+            text: planned.text,
         })
+    }
+
+    /// One phase, or two.
+    fn plan_slices(
+        &mut self,
+        input: &Stream,
+        mut spec: WindowAggregateSpec,
+        mut keys: Vec<usize>,
+        line: &str,
+    ) -> Planned {
+        let (mut node, mut text) = (input.node, input.text.clone());
+        if self.pays_local_phase(input, &spec) {
+            spec.phase = Phase::Final;
+            keys = (0..keys.len()).collect();
+            node = self.add_local_phase(input, &spec);
+            text = nested(format!("LocalWindowAggregate[{line}]"), &[&text]);
+        }
+        let text = nested(format!("WindowAggregate[{line}]"), &[&text]);
+        let factory: Factory =
+            Arc::new(move |setup| Ok(Box::new(WindowAggregate::new(spec.clone(), setup)?)));
+        self.add_window_aggregate(node, keys, factory, text)
+    }
+
+    fn add_window_aggregate(
+        &mut self,
+        input: NodeId,
+        keys: Vec<usize>,
+        factory: Factory,
+        text: Vec<String>,
+    ) -> Planned {
+        let (partitioning, parallelism) = self.keyed(keys);
+        let edge = [(input, partitioning)];
+        Planned {
+            node: self.add_operator("WindowAggregate", factory, &edge, parallelism),
+            parallelism,
+            text,
+        }
     }
 
     /// Whether rows are aggregated before they are exchanged: where there is more than one
@@ -314,6 +331,13 @@ fn columns(input: &Stream, positions: &[usize]) -> Vec<Expression> {
         .iter()
         .map(|at| -> Expression { Arc::new(Column::new(input.schema.field(*at).name(), *at)) })
         .collect()
+}
+
+/// A window aggregate in the graph.
+struct Planned {
+    node: NodeId,
+    parallelism: Option<u32>,
+    text: Vec<String>,
 }
 
 /// Where the columns of a window aggregate come from.
