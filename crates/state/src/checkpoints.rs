@@ -1,0 +1,239 @@
+//! The checkpoints of a job: written, kept, found again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::id::OperatorUid;
+use thalweg_core::state::StateSnapshot;
+
+use crate::format::{
+    FileKind, Metadata, StateLocation, open, read_metadata, read_snapshot, seal, write_metadata,
+    write_snapshot,
+};
+use crate::storage::CheckpointStorage;
+
+/// The file that makes a directory a checkpoint.
+pub const METADATA: &str = "_metadata";
+
+// A state up to this size stands in the metadata: one file less to write and to read.
+const INLINE_BYTES_MAX: usize = 20 * 1024;
+
+/// Where the checkpoints of one job are.
+#[derive(Clone)]
+pub struct CheckpointStore {
+    storage: Arc<dyn CheckpointStorage>,
+    job: String,
+}
+
+/// A checkpoint, read back.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it consists of.
+    pub metadata: Metadata,
+    /// The state of every operator, one an instance.
+    pub states: BTreeMap<OperatorUid, Vec<StateSnapshot>>,
+    /// Where it is, for messages.
+    pub place: String,
+}
+
+impl CheckpointStore {
+    /// A store in the directory `job` of a storage; an empty name is the storage's root.
+    pub fn new(storage: Arc<dyn CheckpointStorage>, job: impl Into<String>) -> Self {
+        CheckpointStore {
+            storage,
+            job: job.into(),
+        }
+    }
+
+    /// The place of a checkpoint, for messages.
+    pub fn place(&self, checkpoint: u64) -> String {
+        self.storage.display(&self.directory(checkpoint))
+    }
+
+    fn below(&self, name: &str) -> String {
+        if self.job.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}/{name}", self.job)
+        }
+    }
+
+    fn directory(&self, checkpoint: u64) -> String {
+        self.below(&format!("chk-{checkpoint}"))
+    }
+
+    /// Writes the state of an operator instance; `file` is a name that no other instance has.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn write_state(
+        &self,
+        checkpoint: u64,
+        file: &str,
+        snapshot: &StateSnapshot,
+    ) -> Result<StateLocation> {
+        let mut body = Vec::new();
+        write_snapshot(snapshot, &mut body);
+        if body.len() <= INLINE_BYTES_MAX {
+            return Ok(StateLocation::Inline(body));
+        }
+        let sealed = seal(FileKind::State, &body);
+        let path = format!("{}/{file}", self.directory(checkpoint));
+        self.storage.write(&path, &sealed)?;
+        Ok(StateLocation::File {
+            name: file.to_owned(),
+            bytes: sealed.len() as u64,
+        })
+    }
+
+    /// Completes a checkpoint whose states are all written: from now on it exists.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn complete(&self, metadata: &Metadata) -> Result<()> {
+        let mut body = Vec::new();
+        write_metadata(metadata, &mut body);
+        let path = format!("{}/{METADATA}", self.directory(metadata.checkpoint));
+        self.storage.write(&path, &seal(FileKind::Metadata, &body))
+    }
+
+    /// Deletes a checkpoint, or what there is of one that was not completed.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn discard(&self, checkpoint: u64) -> Result<()> {
+        let directory = self.directory(checkpoint);
+        // First what makes it a checkpoint: half of one must not be taken for a whole.
+        self.storage.delete(&format!("{directory}/{METADATA}"))?;
+        self.storage.delete(&directory)
+    }
+
+    /// Deletes everything, if this store has a directory of its own.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn discard_all(&self) -> Result<()> {
+        for checkpoint in self.numbers()? {
+            self.discard(checkpoint)?;
+        }
+        if self.job.is_empty() {
+            return Ok(());
+        }
+        self.storage.delete(&self.job)
+    }
+
+    /// The numbers of all directories of checkpoints, completed or not, highest first.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn numbers(&self) -> Result<Vec<u64>> {
+        let names = self.storage.list(&self.job)?;
+        let number = |name: &String| name.strip_prefix("chk-")?.parse().ok();
+        let mut numbers: Vec<u64> = names.iter().filter_map(number).collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(numbers)
+    }
+
+    /// Whether a checkpoint was completed.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn is_complete(&self, checkpoint: u64) -> Result<bool> {
+        let names = self.storage.list(&self.directory(checkpoint))?;
+        Ok(names.iter().any(|name| name == METADATA))
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// `Corrupt` if a file of it is missing or damaged; `Unsupported` if it is of a later version.
+    pub fn load(&self, checkpoint: u64) -> Result<Loaded> {
+        load(self.storage.as_ref(), &self.directory(checkpoint))
+    }
+
+    /// Reads the newest checkpoint that is whole. `skipped` hears of each newer one that is not.
+    ///
+    /// # Errors
+    /// As [`CheckpointStore::load`], if none of several is whole; what the storage fails with.
+    pub fn load_newest(&self, skipped: &mut dyn FnMut(&Error)) -> Result<Option<Loaded>> {
+        let mut last = None;
+        for checkpoint in self.numbers()? {
+            if !self.is_complete(checkpoint)? {
+                continue;
+            }
+            match self.load(checkpoint) {
+                Ok(loaded) => return Ok(Some(loaded)),
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    skipped(&error);
+                    last = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        last.map_or(Ok(None), Err)
+    }
+}
+
+/// Reads what a user names: a checkpoint's directory, its metadata file, or a directory of
+/// checkpoints, of which the newest whole one is taken.
+///
+/// # Errors
+/// `User` if there is none; as [`CheckpointStore::load`].
+pub fn load_named(
+    storage: Arc<dyn CheckpointStorage>,
+    skipped: &mut dyn FnMut(&Error),
+) -> Result<Loaded> {
+    let names = storage.list("")?;
+    if names.iter().any(|name| name == METADATA) {
+        return load(storage.as_ref(), "");
+    }
+    let place = storage.display("");
+    let store = CheckpointStore::new(storage, "");
+    store.load_newest(skipped)?.ok_or_else(|| {
+        Error::user(format!(
+            "there is no checkpoint in `{place}`: no `{METADATA}`, no `chk-…`"
+        ))
+    })
+}
+
+/// Reads the checkpoint in a directory.
+fn load(storage: &dyn CheckpointStorage, directory: &str) -> Result<Loaded> {
+    let path = |name: &str| {
+        if directory.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{directory}/{name}")
+        }
+    };
+    let in_file = |name: &str| {
+        let shown = storage.display(&path(name));
+        move |error: Error| error.context(format!("`{shown}`"))
+    };
+    let file = storage.read(&path(METADATA))?;
+    let (_, body) = open(FileKind::Metadata, &file).map_err(in_file(METADATA))?;
+    let metadata = read_metadata(body).map_err(in_file(METADATA))?;
+    let mut states = BTreeMap::new();
+    for operator in &metadata.operators {
+        let mut instances = Vec::with_capacity(operator.instances.len());
+        for instance in &operator.instances {
+            instances.push(match &instance.location {
+                StateLocation::Inline(body) => read_snapshot(body).map_err(in_file(METADATA))?,
+                StateLocation::File { name, .. } => {
+                    let file = storage.read(&path(name))?;
+                    let (_, body) = open(FileKind::State, &file).map_err(in_file(name))?;
+                    read_snapshot(body).map_err(in_file(name))?
+                }
+            });
+        }
+        states.insert(operator.uid.clone(), instances);
+    }
+    Ok(Loaded {
+        metadata,
+        states,
+        place: storage.display(directory),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! What stands in checkpoint files. `docs/formats/checkpoint.md` has it byte by byte.
+
+mod envelope;
+mod metadata;
+mod schema;
+mod snapshot;
+
+pub use envelope::{FileKind, VERSION, open, seal};
+pub use metadata::{CheckpointKind, InstanceState, Metadata, OperatorState, StateLocation};
+pub use metadata::{read_metadata, write_metadata};
+pub use snapshot::{read_snapshot, write_snapshot};

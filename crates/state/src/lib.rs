@@ -1,0 +1,17 @@
+//! Snapshots on disk: their format, their storage, which of them are kept.
+//!
+//! ```text
+//! <checkpoint dir>/<job id>/chk-7/_metadata      written last: the checkpoint exists when it does
+//!                                 <state files>  one an operator instance, unless it is small
+//! ```
+//!
+//! A file is an [`envelope`](format): magic, kind, version, length, body, checksum. What is in the
+//! bodies is written down in `docs/formats/checkpoint.md`; golden files hold every version.
+
+pub mod checkpoints;
+pub mod format;
+pub mod storage;
+
+pub use checkpoints::{CheckpointStore, Loaded};
+pub use format::{CheckpointKind, InstanceState, Metadata, OperatorState, StateLocation};
+pub use storage::{CheckpointStorage, LocalDirectory};

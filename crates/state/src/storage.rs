@@ -1,0 +1,39 @@
+//! Where checkpoint files lie.
+
+mod local;
+
+use thalweg_core::error::Result;
+
+pub use local::LocalDirectory;
+
+/// A tree of files that are written once and read back whole.
+///
+/// Paths are relative to the storage's root, with `/` between their parts.
+pub trait CheckpointStorage: Send + Sync {
+    /// Writes a file. When this returns it is durable; until then no reader sees any of it.
+    ///
+    /// # Errors
+    /// `Retryable` if the storage cannot take it: no room, no right, no connection.
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<()>;
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// `Corrupt` if there is none (a checkpoint refers to it); `Retryable` if it cannot be read.
+    fn read(&self, path: &str) -> Result<Vec<u8>>;
+
+    /// The names right under a directory, sorted; none if there is no such directory.
+    ///
+    /// # Errors
+    /// `Retryable` if it cannot be read.
+    fn list(&self, directory: &str) -> Result<Vec<String>>;
+
+    /// Deletes a file, or a directory with all that is in it. What is not there is deleted already.
+    ///
+    /// # Errors
+    /// `Retryable` if it cannot be deleted.
+    fn delete(&self, path: &str) -> Result<()>;
+
+    /// What users see of a path: with the root, so that it can be typed.
+    fn display(&self, path: &str) -> String;
+}

@@ -1,0 +1,199 @@
+//! A directory of the local file system, or of a shared one that is mounted.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind as IoKind, Write};
+use std::path::{Path, PathBuf};
+
+use thalweg_core::error::{Error, ErrorKind, Result};
+
+use super::CheckpointStorage;
+
+/// A directory.
+///
+/// A file is written under a hidden name, synced, renamed, and its directory synced: after a crash
+/// it is there whole or not at all.
+#[derive(Clone, Debug)]
+pub struct LocalDirectory {
+    root: PathBuf,
+}
+
+impl LocalDirectory {
+    /// A storage below `root`, which need not exist yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        LocalDirectory { root: root.into() }
+    }
+
+    /// From what an option says: a path, or a `file:` URI.
+    ///
+    /// # Errors
+    /// `Unsupported` for another scheme.
+    pub fn from_uri(uri: &str) -> Result<Self> {
+        let path = match uri.split_once(':') {
+            Some(("file", rest)) => rest.strip_prefix("//").unwrap_or(rest),
+            Some((scheme, _)) if scheme.len() > 1 && !scheme.contains('/') => {
+                return Err(Error::unsupported(format!(
+                    "`{uri}`: checkpoints can be kept in local directories only, not in `{scheme}:`"
+                )));
+            }
+            _ => uri,
+        };
+        Ok(LocalDirectory::new(path))
+    }
+
+    fn place(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let directory = path.parent().unwrap_or(&self.root);
+        create_directories(directory)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let hidden = directory.join(format!(".{name}.writing"));
+        let written = File::create(&hidden).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        let moved = written
+            .and_then(|()| fs::rename(&hidden, path))
+            .and_then(|()| sync_directory(directory));
+        if moved.is_err() {
+            // The first error is the one to report; the hidden file may not even be there.
+            let _ = fs::remove_file(&hidden);
+        }
+        moved
+    }
+}
+
+/// Creates directories and makes their names durable.
+fn create_directories(directory: &Path) -> io::Result<()> {
+    if directory.as_os_str().is_empty() || directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent().unwrap_or(Path::new(""));
+    create_directories(parent)?;
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() == IoKind::AlreadyExists => {}
+        created => created?,
+    }
+    sync_directory(parent)
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
+    File::open(directory)?.sync_all()
+}
+
+fn failed(what: &str, path: &Path, error: io::Error) -> Error {
+    let message = format!("cannot {what} `{}`", path.display());
+    Error::new(ErrorKind::Retryable, message).with_source(error)
+}
+
+impl CheckpointStorage for LocalDirectory {
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        let place = self.place(path);
+        self.write_durably(&place, bytes)
+            .map_err(|error| failed("write", &place, error))
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let place = self.place(path);
+        fs::read(&place).map_err(|error| match error.kind() {
+            IoKind::NotFound => Error::corrupt(format!("`{}` does not exist", place.display())),
+            _ => failed("read", &place, error),
+        })
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<String>> {
+        let place = self.place(directory);
+        let entries = match fs::read_dir(&place) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == IoKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed("list", &place, error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| failed("list", &place, error))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn delete(&self, path: &str) -> Result<()> {
+        let place = self.place(path);
+        let deleted = match fs::symlink_metadata(&place) {
+            Ok(found) if found.is_dir() => fs::remove_dir_all(&place),
+            Ok(_) => fs::remove_file(&place),
+            Err(error) => Err(error),
+        };
+        match deleted {
+            Err(error) if error.kind() != IoKind::NotFound => Err(failed("delete", &place, error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn display(&self, path: &str) -> String {
+        self.place(path).display().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> LocalDirectory {
+        let root = std::env::temp_dir().join(format!("thalweg-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        LocalDirectory::new(root)
+    }
+
+    #[test]
+    fn what_is_written_is_read_listed_and_deleted() {
+        let storage = scratch("storage");
+        storage.write("job/chk-1/a", b"one").unwrap();
+        storage.write("job/chk-1/b", b"two").unwrap();
+        assert_eq!(storage.read("job/chk-1/a").unwrap(), b"one");
+        storage.write("job/chk-1/a", b"three").unwrap();
+        assert_eq!(storage.read("job/chk-1/a").unwrap(), b"three");
+        assert_eq!(storage.list("job/chk-1").unwrap(), ["a", "b"]);
+        assert!(storage.list("nowhere").unwrap().is_empty());
+        storage.delete("job/chk-1/b").unwrap();
+        storage.delete("job/chk-1/b").unwrap();
+        storage.delete("job").unwrap();
+        assert!(storage.list("").unwrap().is_empty());
+        fs::remove_dir_all(&storage.root).unwrap();
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        let storage = scratch("errors");
+        let missing = storage.read("chk-1/_metadata").unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::Corrupt);
+        assert!(
+            missing
+                .to_string()
+                .ends_with("chk-1/_metadata` does not exist")
+        );
+        // A file in the place of a directory: nothing can be created below it.
+        storage.write("chk-1", b"").unwrap();
+        let refused = storage.write("chk-1/_metadata", b"x").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Retryable);
+        assert!(refused.to_string().contains("cannot write `"), "{refused}");
+        fs::remove_dir_all(&storage.root).unwrap();
+    }
+
+    #[test]
+    fn an_option_may_be_a_path_or_a_file_uri() {
+        for uri in ["/tmp/x", "file:///tmp/x", "file:/tmp/x"] {
+            let storage = LocalDirectory::from_uri(uri).unwrap();
+            assert_eq!(storage.root, Path::new("/tmp/x"), "{uri}");
+        }
+        let error = LocalDirectory::from_uri("s3://bucket/x").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("`s3:`"), "{error}");
+    }
+}
