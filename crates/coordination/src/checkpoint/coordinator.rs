@@ -1,0 +1,306 @@
+//! The coordinator of one job's checkpoints.
+//!
+//! ```text
+//!             now ≥ due                 all tasks               durable
+//!   (nothing) ─────────▶ Collecting ──────────────▶ Storing ─────────────▶ complete
+//!                            │ timeout, newer one complete     │ storing failed
+//!                            └────────────▶ aborted ◀──────────┘
+//! ```
+//!
+//! | Rule        | What it means                                                                   |
+//! |-------------|---------------------------------------------------------------------------------|
+//! | numbers     | rise by one from the one restored from                                          |
+//! | interval    | from start to start, but never sooner than the pause after the last completion  |
+//! | ended task  | its last snapshot stands for it in every checkpoint that is still without it    |
+//! | all ended   | one last checkpoint is stored: what sinks hold back is committed with it        |
+//! | failures    | more in a row than tolerated fail the job                                       |
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::pending::{Pending, Stage};
+
+/// What a job's checkpoints are like.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `execution.checkpointing.interval`; none: only on request and at the end.
+    pub interval: Option<Duration>,
+    /// `execution.checkpointing.timeout`
+    pub timeout: Duration,
+    /// `execution.checkpointing.min-pause`
+    pub min_pause: Duration,
+    /// `execution.checkpointing.max-concurrent-checkpoints`, at least 1.
+    pub max_concurrent: usize,
+    /// `execution.checkpointing.tolerable-failed-checkpoints`
+    pub tolerable_failures: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            interval: None,
+            timeout: Duration::from_secs(600),
+            min_pause: Duration::ZERO,
+            max_concurrent: 1,
+            tolerable_failures: 0,
+        }
+    }
+}
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Time has passed.
+    Time,
+    /// Somebody wants a checkpoint now.
+    Requested,
+    /// A task has handed over its snapshot.
+    Acknowledged {
+        /// The checkpoint.
+        checkpoint: u64,
+        /// The task.
+        task: usize,
+    },
+    /// A task's input has ended, and its last snapshot is known.
+    Ended {
+        /// The task.
+        task: usize,
+    },
+    /// A checkpoint is durable.
+    Stored {
+        /// The checkpoint.
+        checkpoint: u64,
+    },
+    /// A checkpoint could not be stored.
+    StoringFailed {
+        /// The checkpoint.
+        checkpoint: u64,
+    },
+}
+
+/// Why a checkpoint came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abort {
+    /// Its time was up.
+    Expired,
+    /// A newer one is complete.
+    Subsumed,
+    /// It could not be stored.
+    NotStored,
+    /// The job came to its end first: the last checkpoint says more.
+    Ended,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Have the sources emit a barrier.
+    Trigger {
+        /// The checkpoint.
+        checkpoint: u64,
+    },
+    /// Make the snapshots of a checkpoint durable, and say when that is done.
+    Store {
+        /// The checkpoint.
+        checkpoint: u64,
+    },
+    /// Tell the tasks that a checkpoint is durable.
+    Complete {
+        /// The checkpoint.
+        checkpoint: u64,
+    },
+    /// Throw away what there is of a checkpoint.
+    Abort {
+        /// The checkpoint.
+        checkpoint: u64,
+        /// Why.
+        reason: Abort,
+    },
+    /// Too many checkpoints have failed: fail the job.
+    FailJob {
+        /// How many in a row.
+        failures: u32,
+    },
+}
+
+/// The state machine.
+#[derive(Clone, Debug)]
+pub struct CheckpointCoordinator {
+    settings: Settings,
+    running: BTreeSet<usize>,
+    next: u64,
+    pending: Vec<Pending>,
+    requested: bool,
+    // Milliseconds.
+    last_start: u64,
+    last_end: Option<u64>,
+    failures: u32,
+    ended: bool,
+}
+
+impl CheckpointCoordinator {
+    /// A coordinator of tasks `0..tasks`, started at `now` (milliseconds) from checkpoint
+    /// `restored` (0: from nothing).
+    pub fn new(settings: Settings, tasks: usize, restored: u64, now: u64) -> Self {
+        CheckpointCoordinator {
+            settings,
+            running: (0..tasks).collect(),
+            next: restored + 1,
+            pending: Vec::new(),
+            requested: false,
+            last_start: now,
+            last_end: None,
+            failures: 0,
+            ended: false,
+        }
+    }
+
+    /// When to call again with [`Event::Time`] at the latest, in milliseconds.
+    pub fn next_time(&self) -> Option<u64> {
+        let expiry = self
+            .pending
+            .iter()
+            .map(|p| p.started + millis(self.settings.timeout));
+        expiry.chain(self.due()).min()
+    }
+
+    /// When the next periodic checkpoint starts, if one may.
+    fn due(&self) -> Option<u64> {
+        let interval = millis(self.settings.interval?);
+        let free = self.collecting() < self.settings.max_concurrent.max(1);
+        let pause = self
+            .last_end
+            .map_or(0, |end| end + millis(self.settings.min_pause));
+        (free && !self.running.is_empty()).then(|| (self.last_start + interval).max(pause))
+    }
+
+    fn collecting(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// What follows from an event.
+    pub fn on(&mut self, event: &Event, now: u64) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        match event {
+            Event::Time => {}
+            Event::Requested => self.requested = true,
+            Event::Acknowledged { checkpoint, task } => {
+                let pending = self.pending.iter_mut();
+                let mut found = pending.filter(|pending| pending.checkpoint == *checkpoint);
+                if found.next().is_some_and(|pending| pending.has(*task)) {
+                    decisions.push(Decision::Store {
+                        checkpoint: *checkpoint,
+                    });
+                }
+            }
+            Event::Ended { task } => self.end(*task, now, &mut decisions),
+            Event::Stored { checkpoint } => self.complete(*checkpoint, now, &mut decisions),
+            Event::StoringFailed { checkpoint } => {
+                self.abort(*checkpoint, Abort::NotStored, &mut decisions);
+            }
+        }
+        self.expire(now, &mut decisions);
+        self.trigger(now, &mut decisions);
+        decisions
+    }
+
+    fn end(&mut self, task: usize, now: u64, decisions: &mut Vec<Decision>) {
+        if !self.running.remove(&task) {
+            return;
+        }
+        for pending in &mut self.pending {
+            if pending.has(task) {
+                decisions.push(Decision::Store {
+                    checkpoint: pending.checkpoint,
+                });
+            }
+        }
+        if self.running.is_empty() && !self.ended {
+            self.ended = true;
+            let waiting = self.pending.iter().filter(|p| p.stage == Stage::Collecting);
+            let waiting: Vec<u64> = waiting.map(|pending| pending.checkpoint).collect();
+            for checkpoint in waiting {
+                self.abort(checkpoint, Abort::Ended, decisions);
+            }
+            let checkpoint = self.start(now);
+            if let Some(last) = self.pending.last_mut() {
+                last.stage = Stage::Storing;
+            }
+            decisions.push(Decision::Store { checkpoint });
+        }
+    }
+
+    fn start(&mut self, now: u64) -> u64 {
+        let checkpoint = self.next;
+        self.next += 1;
+        self.last_start = now;
+        self.requested = false;
+        let missing = self.running.clone();
+        self.pending.push(Pending::new(checkpoint, now, missing));
+        checkpoint
+    }
+
+    fn complete(&mut self, checkpoint: u64, now: u64, decisions: &mut Vec<Decision>) {
+        let stored = |p: &Pending| p.checkpoint == checkpoint && p.stage == Stage::Storing;
+        let Some(at) = self.pending.iter().position(stored) else {
+            return;
+        };
+        self.pending.remove(at);
+        self.failures = 0;
+        self.last_end = Some(now);
+        decisions.push(Decision::Complete { checkpoint });
+        let older = self.pending.iter().filter(|p| p.checkpoint < checkpoint);
+        let older: Vec<u64> = older.map(|pending| pending.checkpoint).collect();
+        for older in older {
+            self.abort(older, Abort::Subsumed, decisions);
+        }
+    }
+
+    fn expire(&mut self, now: u64, decisions: &mut Vec<Decision>) {
+        let timeout = millis(self.settings.timeout);
+        let late = |p: &&Pending| p.stage == Stage::Collecting && p.started + timeout <= now;
+        let expired: Vec<u64> = self
+            .pending
+            .iter()
+            .filter(late)
+            .map(|p| p.checkpoint)
+            .collect();
+        for checkpoint in expired {
+            self.abort(checkpoint, Abort::Expired, decisions);
+        }
+    }
+
+    fn abort(&mut self, checkpoint: u64, reason: Abort, decisions: &mut Vec<Decision>) {
+        let Some(at) = self.pending.iter().position(|p| p.checkpoint == checkpoint) else {
+            return;
+        };
+        self.pending.remove(at);
+        decisions.push(Decision::Abort { checkpoint, reason });
+        if matches!(reason, Abort::Expired | Abort::NotStored) {
+            self.failures += 1;
+            if self.failures > self.settings.tolerable_failures {
+                decisions.push(Decision::FailJob {
+                    failures: self.failures,
+                });
+            }
+        }
+    }
+
+    fn trigger(&mut self, now: u64, decisions: &mut Vec<Decision>) {
+        let free = self.collecting() < self.settings.max_concurrent.max(1);
+        let wanted = (self.requested && free) || self.due().is_some_and(|due| due <= now);
+        if wanted && !self.running.is_empty() {
+            let checkpoint = self.start(now);
+            decisions.push(Decision::Trigger { checkpoint });
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX / 4)
+        .min(u64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests;
