@@ -181,7 +181,7 @@ fn keyed(n: u64, keys: u64) -> (u64, u64) {
 fn environment(parallelism: u32) -> StreamExecutionEnvironment {
     let env = StreamExecutionEnvironment::new();
     env.set_parallelism(parallelism);
-    env.configure(|config| config.checkpoint_interval = Some(Duration::from_secs(1)));
+    env.configure(|config| config.checkpointing.interval = Some(Duration::from_secs(1)));
     env
 }
 

@@ -202,6 +202,10 @@ impl Runner {
 
     fn run_insert(&mut self, insert: InsertJob) -> Result<(), Failure> {
         let job = MiniCluster.start(&insert.graph, &insert.config)?;
+        if let Some(directory) = &insert.config.checkpointing.directory {
+            let directory = directory.trim_end_matches('/');
+            eprintln!("checkpoints of this job: {directory}/{}", job.id());
+        }
         let canceller = job.canceller();
         let progress = Progress::begin(self.quiet);
         let started = now();

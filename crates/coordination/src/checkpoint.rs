@@ -3,4 +3,4 @@
 mod coordinator;
 mod pending;
 
-pub use coordinator::{Abort, CheckpointCoordinator, Decision, Event, Settings};
+pub use coordinator::{Abort, CheckpointCoordinator, Decision, Event};

@@ -1,5 +1,5 @@
 //! Whether and when a failed job starts again.
 
-mod restart_strategy;
+mod restart_backoff;
 
-pub use restart_strategy::{RestartBackoff, RestartStrategy};
+pub use restart_backoff::RestartBackoff;

@@ -1,6 +1,12 @@
 //! What a job is executed with.
 
+mod checkpointing;
+mod restart;
+
 use std::time::Duration;
+
+pub use checkpointing::{CheckpointConfig, Recovery, Retention};
+pub use restart::RestartStrategy;
 
 /// How a bounded job may be run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,8 +31,12 @@ pub struct ExecutionConfig {
     pub batch_rows: usize,
     /// Batches in a channel, at most.
     pub channel_batches: usize,
-    /// `execution.checkpointing.interval`: how often barriers are sent.
-    pub checkpoint_interval: Option<Duration>,
+    /// When checkpoints are taken and where they go.
+    pub checkpointing: CheckpointConfig,
+    /// Where the job starts from, if not from nothing.
+    pub recovery: Option<Recovery>,
+    /// What follows a failure; only a job that stores checkpoints starts again.
+    pub restart: RestartStrategy,
     /// `pipeline.auto-watermark-interval`
     pub auto_watermark_interval: Duration,
     /// `execution.runtime-mode`
@@ -43,7 +53,9 @@ impl Default for ExecutionConfig {
             max_parallelism: None,
             batch_rows: 8192,
             channel_batches: 16,
-            checkpoint_interval: None,
+            checkpointing: CheckpointConfig::default(),
+            recovery: None,
+            restart: RestartStrategy::exponential(),
             auto_watermark_interval: Duration::from_millis(200),
             mode: RuntimeMode::Streaming,
             chaining: true,

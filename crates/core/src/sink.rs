@@ -1,7 +1,19 @@
 //! Sinks: where a job's records go.
 //!
 //! A writer is told when a checkpoint cuts its stream ([`SinkWriter::flush`]): everything before
-//! must then be out of its hands. The two-phase part (committables, committer) builds on this call.
+//! must then be out of its hands. A sink whose output should appear exactly once also has a
+//! [`Committer`]:
+//!
+//! ```text
+//!  write … write   flush   prepare_commit ──▶ committables ──▶ part of the checkpoint
+//!                                                                 │ the checkpoint is durable
+//!                                                                 ▼
+//!                                                              commit: output appears
+//! ```
+//!
+//! After a failure the committables of the checkpoint restored from are committed again, because
+//! nobody knows whether they were: a commit must be idempotent. What was written behind that
+//! checkpoint is never committed. A job that stores no checkpoints commits once, at its end.
 
 use crate::container::Payload;
 use crate::error::Result;
@@ -46,11 +58,30 @@ pub trait SinkWriter: Send {
     /// Fails the task.
     fn flush(&mut self, ctx: &mut Context) -> Result<()>;
 
+    /// What was written since the last call, for a [`Committer`] to make it appear. Called right
+    /// after [`SinkWriter::flush`] or [`SinkWriter::finish`]; only of a sink that has a committer.
+    ///
+    /// # Errors
+    /// Fails the task.
+    fn prepare_commit(&mut self, _ctx: &mut Context) -> Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
+    }
+
     /// The input has ended; called once, after the last batch.
     ///
     /// # Errors
     /// Fails the task.
     fn finish(&mut self, ctx: &mut Context) -> Result<()>;
+}
+
+/// Makes output appear that a checkpoint has made durable.
+pub trait Committer: Send {
+    /// Commits. May be called again with the same committables, by another instance and after any
+    /// crash: what is committed already stays as it is.
+    ///
+    /// # Errors
+    /// Fails the task; after a restart the same committables come again.
+    fn commit(&mut self, committables: &[Vec<u8>]) -> Result<()>;
 }
 
 /// Builds the parallel instances of a sink.
@@ -60,6 +91,14 @@ pub trait SinkFactory: Send + Sync {
     /// # Errors
     /// Fails the job before it starts.
     fn create(&self, setup: &mut Setup<'_>) -> Result<Box<dyn SinkWriter>>;
+
+    /// The committer of one instance, for a sink that has one.
+    ///
+    /// # Errors
+    /// Fails the job before it starts.
+    fn committer(&self) -> Result<Option<Box<dyn Committer>>> {
+        Ok(None)
+    }
 }
 
 impl<F> SinkFactory for F

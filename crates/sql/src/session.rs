@@ -1,5 +1,6 @@
 //! A session: a catalog, a configuration, and the execution of statements.
 
+mod execution;
 mod explain;
 mod insert;
 mod job;

@@ -16,7 +16,7 @@ const SHELLS: &[&str] = &[
     "crates/core/src/host.rs",
     "crates/core/src/host/",
     "crates/runtime/src/driver/",
-    "crates/runtime/src/mini_cluster.rs",
+    "crates/runtime/src/mini_cluster/",
     "crates/cluster/",
     // A connector whose client library blocks reads on a thread of its own.
     "connectors/",

@@ -1,12 +1,19 @@
-//! The sink: each instance writes one file under a hidden name and shows it when it is whole.
+//! The sink: instances write files under hidden names; a checkpoint makes them appear.
 //!
-//! A reader that follows the rule for hidden names never sees half a file. What was written
-//! before a failure stays hidden and is not part of the table.
+//! ```text
+//! .part-<run>-<n>.csv.inprogress ── checkpoint cuts the stream: closed and synced, a committable
+//!                                ── checkpoint is durable: renamed to part-<run>-<n>.csv
+//! ```
+//!
+//! A reader that follows the rule for hidden names sees each row exactly once, after any crash. The
+//! number of a writer's next file is part of the checkpoint: what a restored job finds under that
+//! number or a higher one was written behind the checkpoint, will be written again, and is deleted.
+
+mod commit;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_schema::SchemaRef;
 use thalweg_columnar::ColumnBatch;
@@ -14,10 +21,12 @@ use thalweg_columnar::connector::TableSpec;
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::operator::{Context, Setup};
-use thalweg_core::sink::{SinkFactory, SinkWriter};
+use thalweg_core::sink::{Committer, SinkFactory, SinkWriter};
+use thalweg_core::state::{OperatorListState, Redistribution};
 use thalweg_formats::parquet::ParquetWriter;
 use thalweg_formats::{Encoder, FormatOptions};
 
+use self::commit::{FileCommitter, Written, delete_leftovers, hidden_name, new_run, sync};
 use crate::options::{format_error, format_options, required};
 
 /// The sink's factory.
@@ -64,8 +73,16 @@ impl SinkFactory for FileSink {
             options: self.options.clone(),
             schema: self.schema.clone(),
             index: setup.info.index,
+            run: new_run(setup.info.index),
+            next: 0,
+            written: setup.states.operator_list("files", Redistribution::Union),
             open: None,
+            closed: Vec::new(),
         }))
+    }
+
+    fn committer(&self) -> Result<Option<Box<dyn Committer>>> {
+        Ok(Some(Box::new(FileCommitter::new(self.directory.clone()))))
     }
 }
 
@@ -80,8 +97,7 @@ enum Body {
 
 struct OpenFile {
     body: Body,
-    hidden: PathBuf,
-    visible: PathBuf,
+    name: String,
 }
 
 struct FileWriter {
@@ -90,31 +106,24 @@ struct FileWriter {
     options: FormatOptions,
     schema: SchemaRef,
     index: u32,
+    /// A name that no other writer has, in this attempt or another.
+    run: String,
+    /// The number of the next file.
+    next: u64,
+    /// The number of the next file, for whoever is restored from a checkpoint.
+    written: OperatorListState<Written>,
     open: Option<OpenFile>,
+    /// Whole files that are not in a checkpoint yet.
+    closed: Vec<String>,
 }
 
-// Tells apart the files of jobs of one process; the process id tells apart processes.
-static FILES: AtomicU64 = AtomicU64::new(0);
-
 impl FileWriter {
-    fn begin(&self) -> Result<OpenFile> {
-        let failing = |path: &Path| {
-            let path = path.display().to_string();
-            move |error: std::io::Error| {
-                Error::user(format!("cannot write `{path}`")).with_source(error)
-            }
-        };
+    fn begin(&mut self) -> Result<OpenFile> {
         std::fs::create_dir_all(&self.directory).map_err(failing(&self.directory))?;
-        let number = FILES.fetch_add(1, Ordering::Relaxed);
-        let name = format!(
-            "part-{:08x}-{}-{number}.{}",
-            std::process::id(),
-            self.index,
-            self.format
-        );
-        let hidden = self.directory.join(format!(".{name}.inprogress"));
-        let visible = self.directory.join(name);
-        let file = File::create(&hidden).map_err(failing(&hidden))?;
+        let name = format!("part-{}-{}.{}", self.run, self.next, self.format);
+        self.next += 1;
+        let hidden = self.directory.join(hidden_name(&name));
+        let file = File::create_new(&hidden).map_err(failing(&hidden))?;
         let body = if self.format == "parquet" {
             let writer = ParquetWriter::new(file, &self.options, self.schema.clone());
             Body::Parquet(Box::new(writer.map_err(format_error)?))
@@ -130,12 +139,30 @@ impl FileWriter {
                 buffer,
             }
         };
-        Ok(OpenFile {
-            body,
-            hidden,
-            visible,
-        })
+        Ok(OpenFile { body, name })
     }
+
+    /// Closes the open file: from now on it is whole, and survives a crash.
+    fn close(&mut self) -> Result<()> {
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        let file = match open.body {
+            Body::Text { file, .. } => file
+                .into_inner()
+                .map_err(std::io::IntoInnerError::into_error)?,
+            Body::Parquet(writer) => writer.finish().map_err(format_error)?,
+        };
+        file.sync_all()?;
+        sync(&self.directory)?;
+        self.closed.push(open.name);
+        Ok(())
+    }
+}
+
+fn failing(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.display().to_string();
+    move |error| Error::user(format!("cannot write `{path}`")).with_source(error)
 }
 
 impl SinkWriter for FileWriter {
@@ -169,29 +196,29 @@ impl SinkWriter for FileWriter {
         Ok(())
     }
 
-    fn flush(&mut self, _: &mut Context) -> Result<()> {
-        if let Some(OpenFile {
-            body: Body::Text { file, .. },
-            ..
-        }) = &mut self.open
-        {
-            file.flush()?;
+    fn open(&mut self, ctx: &mut Context) -> Result<()> {
+        let earlier = std::mem::take(self.written.get_mut(ctx.states_mut()));
+        if self.index == 0 {
+            delete_leftovers(&self.directory, &earlier)?;
         }
         Ok(())
     }
 
-    fn finish(&mut self, _: &mut Context) -> Result<()> {
-        let Some(open) = self.open.take() else {
-            return Ok(());
+    fn flush(&mut self, ctx: &mut Context) -> Result<()> {
+        self.close()?;
+        let written = Written {
+            run: self.run.clone(),
+            next: self.next,
         };
-        let file = match open.body {
-            Body::Text { file, .. } => file
-                .into_inner()
-                .map_err(std::io::IntoInnerError::into_error)?,
-            Body::Parquet(writer) => writer.finish().map_err(format_error)?,
-        };
-        file.sync_all()?;
-        std::fs::rename(&open.hidden, &open.visible)?;
+        *self.written.get_mut(ctx.states_mut()) = vec![written];
         Ok(())
+    }
+
+    fn prepare_commit(&mut self, _: &mut Context) -> Result<Vec<Vec<u8>>> {
+        Ok(self.closed.drain(..).map(String::into_bytes).collect())
+    }
+
+    fn finish(&mut self, ctx: &mut Context) -> Result<()> {
+        self.flush(ctx)
     }
 }

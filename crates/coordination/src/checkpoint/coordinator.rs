@@ -18,34 +18,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use thalweg_core::config::CheckpointConfig;
+
 use super::pending::{Pending, Stage};
-
-/// What a job's checkpoints are like.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// `execution.checkpointing.interval`; none: only on request and at the end.
-    pub interval: Option<Duration>,
-    /// `execution.checkpointing.timeout`
-    pub timeout: Duration,
-    /// `execution.checkpointing.min-pause`
-    pub min_pause: Duration,
-    /// `execution.checkpointing.max-concurrent-checkpoints`, at least 1.
-    pub max_concurrent: usize,
-    /// `execution.checkpointing.tolerable-failed-checkpoints`
-    pub tolerable_failures: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            interval: None,
-            timeout: Duration::from_secs(600),
-            min_pause: Duration::ZERO,
-            max_concurrent: 1,
-            tolerable_failures: 0,
-        }
-    }
-}
 
 /// What has happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +101,7 @@ pub enum Decision {
 /// The state machine.
 #[derive(Clone, Debug)]
 pub struct CheckpointCoordinator {
-    settings: Settings,
+    settings: CheckpointConfig,
     running: BTreeSet<usize>,
     next: u64,
     pending: Vec<Pending>,
@@ -135,13 +110,14 @@ pub struct CheckpointCoordinator {
     last_start: u64,
     last_end: Option<u64>,
     failures: u32,
-    ended: bool,
+    // The checkpoint with the end of all tasks.
+    last: Option<u64>,
 }
 
 impl CheckpointCoordinator {
     /// A coordinator of tasks `0..tasks`, started at `now` (milliseconds) from checkpoint
     /// `restored` (0: from nothing).
-    pub fn new(settings: Settings, tasks: usize, restored: u64, now: u64) -> Self {
+    pub fn new(settings: CheckpointConfig, tasks: usize, restored: u64, now: u64) -> Self {
         CheckpointCoordinator {
             settings,
             running: (0..tasks).collect(),
@@ -151,7 +127,7 @@ impl CheckpointCoordinator {
             last_start: now,
             last_end: None,
             failures: 0,
-            ended: false,
+            last: None,
         }
     }
 
@@ -196,7 +172,12 @@ impl CheckpointCoordinator {
             Event::Ended { task } => self.end(*task, now, &mut decisions),
             Event::Stored { checkpoint } => self.complete(*checkpoint, now, &mut decisions),
             Event::StoringFailed { checkpoint } => {
+                let failures = self.failures;
                 self.abort(*checkpoint, Abort::NotStored, &mut decisions);
+                let tolerated = self.failures <= self.settings.tolerable_failures;
+                if self.is_last(*checkpoint) && self.failures > failures && tolerated {
+                    self.start_last(now, &mut decisions);
+                }
             }
         }
         self.expire(now, &mut decisions);
@@ -215,19 +196,28 @@ impl CheckpointCoordinator {
                 });
             }
         }
-        if self.running.is_empty() && !self.ended {
-            self.ended = true;
+        if self.running.is_empty() {
             let waiting = self.pending.iter().filter(|p| p.stage == Stage::Collecting);
             let waiting: Vec<u64> = waiting.map(|pending| pending.checkpoint).collect();
             for checkpoint in waiting {
                 self.abort(checkpoint, Abort::Ended, decisions);
             }
-            let checkpoint = self.start(now);
-            if let Some(last) = self.pending.last_mut() {
-                last.stage = Stage::Storing;
-            }
-            decisions.push(Decision::Store { checkpoint });
+            self.start_last(now, decisions);
         }
+    }
+
+    fn start_last(&mut self, now: u64, decisions: &mut Vec<Decision>) {
+        let checkpoint = self.start(now);
+        self.last = Some(checkpoint);
+        if let Some(last) = self.pending.last_mut() {
+            last.stage = Stage::Storing;
+        }
+        decisions.push(Decision::Store { checkpoint });
+    }
+
+    /// Whether a checkpoint holds the end of all tasks.
+    pub fn is_last(&self, checkpoint: u64) -> bool {
+        self.last == Some(checkpoint)
     }
 
     fn start(&mut self, now: u64) -> u64 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thalweg_core::config::ExecutionConfig;
-use thalweg_core::error::Result;
+use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::{ChainedOperator, JobEdge, JobGraph, JobVertex, NodeKind, Partitioning};
 use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::metrics::OperatorMetrics;
@@ -14,7 +14,7 @@ use crate::checkpoint::{CheckpointRequest, JobSnapshot, SharedListener};
 use crate::exchange::{Parker, Receiver, Sender, channel};
 use crate::input::{InputChannel, InputGate};
 use crate::output::ResultPartition;
-use crate::task::{Stage, StageBody, StageLinks, StageSpec, Subtask, SubtaskSpec};
+use crate::task::{SinkStage, Stage, StageBody, StageLinks, StageSpec, Subtask, SubtaskSpec};
 
 /// A job's subtasks.
 pub struct BuiltJob {
@@ -30,68 +30,128 @@ struct EdgeChannels {
     receivers: Vec<Vec<Receiver>>,
 }
 
+/// What the subtasks of a job are built from.
+pub struct BuildSpec<'a> {
+    /// The job.
+    pub job: &'a JobGraph,
+    /// Its settings.
+    pub config: &'a ExecutionConfig,
+    /// One a slot.
+    pub parkers: &'a [Arc<Parker>],
+    /// Who hears of barriers.
+    pub listener: &'a SharedListener,
+    /// Who asks for them.
+    pub request: &'a Arc<CheckpointRequest>,
+    /// What to start from.
+    pub restore: Option<&'a JobSnapshot>,
+    /// The counters of an earlier attempt, which go on.
+    pub metrics: Option<&'a [(String, Vec<OperatorMetrics>)]>,
+}
+
 /// Builds all subtasks; subtask i of every vertex runs in slot i.
 ///
 /// # Errors
 /// What a factory or a restore fails with.
-pub fn build(
-    job: &JobGraph,
-    config: &ExecutionConfig,
-    parkers: &[Arc<Parker>],
-    listener: &SharedListener,
-    request: &Arc<CheckpointRequest>,
-    restore: Option<&JobSnapshot>,
-) -> Result<BuiltJob> {
+pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
+    let BuildSpec { job, config, .. } = spec;
     let mut channels: Vec<EdgeChannels> = job
         .edges
         .iter()
-        .map(|edge| connect(job, edge, config, parkers))
+        .map(|edge| connect(job, edge, config, spec.parkers))
         .collect();
-    let mut by_slot: Vec<Vec<Subtask>> = parkers.iter().map(|_| Vec::new()).collect();
-    let mut metrics = Vec::new();
+    let mut by_slot: Vec<Vec<Subtask>> = spec.parkers.iter().map(|_| Vec::new()).collect();
+    let metrics = spec.metrics.map_or_else(|| new_metrics(job), <[_]>::to_vec);
+    let mut operators = 0;
+    let mut number = 0;
     for (position, vertex) in job.vertices.iter().enumerate() {
-        let first = metrics.len();
-        metrics.extend(
-            vertex
-                .operators
-                .iter()
-                .map(|op| (op.name.clone(), Vec::new())),
-        );
-        let restored: Vec<Option<Vec<StateSnapshot>>> = vertex
+        let restored: Result<Vec<Option<Restored>>> = vertex
             .operators
             .iter()
-            .map(|op| {
-                let snapshots = restore?.get(&op.uid)?;
-                Some(redistribute(
-                    snapshots,
-                    vertex.parallelism,
-                    vertex.max_parallelism,
-                ))
-            })
+            .map(|operator| Restored::of(spec.restore, operator, vertex))
             .collect();
+        let restored = restored?;
         for index in 0..vertex.parallelism {
-            let parker = &parkers[index as usize];
             let mut stages = Vec::new();
             for (i, operator) in vertex.operators.iter().enumerate() {
-                let counters = OperatorMetrics::default();
-                metrics[first + i].1.push(counters.clone());
-                let snapshot = restored[i].as_ref().map(|dealt| &dealt[index as usize]);
-                let links = links(operator);
-                let stage =
-                    build_stage(vertex, operator, index, config, parker, counters, snapshot)?;
-                stages.push((stage, links));
+                let place = StagePlace {
+                    vertex,
+                    operator,
+                    index,
+                    metrics: metrics[operators + i].1[index as usize].clone(),
+                    restored: restored[i].as_ref(),
+                };
+                let stage = build_stage(place, config, &spec.parkers[index as usize])?;
+                stages.push((stage, links(operator)));
             }
             by_slot[index as usize].push(Subtask::new(SubtaskSpec {
                 name: format!("{} ({}/{})", vertex.name, index + 1, vertex.parallelism),
+                number,
                 stages,
                 gate: gate(job, position, index, &mut channels),
                 partitions: partitions(job, vertex, index, config, &mut channels),
-                listener: listener.clone(),
-                request: request.clone(),
+                listener: spec.listener.clone(),
+                request: spec.request.clone(),
             }));
+            number += 1;
         }
+        operators += vertex.operators.len();
     }
     Ok(BuiltJob { by_slot, metrics })
+}
+
+/// How many subtasks a job has.
+pub fn subtasks(job: &JobGraph) -> usize {
+    let vertices = job.vertices.iter();
+    vertices.map(|vertex| vertex.parallelism as usize).sum()
+}
+
+/// A parker for each slot that a job needs.
+pub fn parkers(job: &JobGraph) -> Vec<Arc<Parker>> {
+    let slots = job.vertices.iter().map(|vertex| vertex.parallelism).max();
+    (0..slots.unwrap_or(1)).map(|_| Arc::default()).collect()
+}
+
+fn new_metrics(job: &JobGraph) -> Vec<(String, Vec<OperatorMetrics>)> {
+    let mut metrics = Vec::new();
+    for vertex in &job.vertices {
+        for operator in &vertex.operators {
+            let instances = (0..vertex.parallelism).map(|_| OperatorMetrics::default());
+            metrics.push((operator.name.clone(), instances.collect()));
+        }
+    }
+    metrics
+}
+
+/// The state that the instances of an operator start from.
+struct Restored {
+    instances: Vec<StateSnapshot>,
+    finished: bool,
+}
+
+impl Restored {
+    fn of(
+        restore: Option<&JobSnapshot>,
+        operator: &ChainedOperator,
+        vertex: &JobVertex,
+    ) -> Result<Option<Self>> {
+        let Some(snapshot) = restore.and_then(|restore| restore.operators.get(&operator.uid))
+        else {
+            return Ok(None);
+        };
+        if snapshot.max_parallelism != vertex.max_parallelism {
+            return Err(Error::user(format!(
+                "operator `{}`: its state has {} key groups, the job {}; set \
+                 `pipeline.max-parallelism` to what it was",
+                operator.name, snapshot.max_parallelism, vertex.max_parallelism
+            )));
+        }
+        let states = snapshot.instances.iter().map(|i| i.state.clone());
+        let states: Vec<StateSnapshot> = states.collect();
+        Ok(Some(Restored {
+            instances: redistribute(&states, vertex.parallelism, vertex.max_parallelism),
+            finished: snapshot.is_finished(),
+        }))
+    }
 }
 
 fn connect(
@@ -171,15 +231,27 @@ fn side_names(operator: &ChainedOperator) -> Vec<String> {
     names
 }
 
-fn build_stage(
-    vertex: &JobVertex,
-    operator: &ChainedOperator,
+/// Which operator instance is built.
+struct StagePlace<'a> {
+    vertex: &'a JobVertex,
+    operator: &'a ChainedOperator,
     index: u32,
+    metrics: OperatorMetrics,
+    restored: Option<&'a Restored>,
+}
+
+fn build_stage(
+    place: StagePlace<'_>,
     config: &ExecutionConfig,
     parker: &Arc<Parker>,
-    metrics: OperatorMetrics,
-    snapshot: Option<&StateSnapshot>,
 ) -> Result<Stage> {
+    let StagePlace {
+        vertex,
+        operator,
+        index,
+        metrics,
+        restored,
+    } = place;
     let info = SubtaskInfo {
         operator: operator.name.clone(),
         index,
@@ -204,13 +276,14 @@ fn build_stage(
             StageBody::Operator(factory.create(&mut setup).map_err(in_operator)?)
         }
         NodeKind::Sink(factory) => {
-            StageBody::Sink(factory.create(&mut setup).map_err(in_operator)?)
+            StageBody::Sink(SinkStage::new(factory.as_ref(), &mut setup).map_err(in_operator)?)
         }
     };
     let mut ctx = Context::new(states, info, metrics);
     ctx.set_mode(config.mode);
-    if let Some(snapshot) = snapshot {
-        ctx.restore(snapshot).map_err(in_operator)?;
+    if let Some(restored) = restored {
+        ctx.restore(&restored.instances[index as usize])
+            .map_err(in_operator)?;
     }
     Ok(Stage::new(StageSpec {
         uid: operator.uid.clone(),
@@ -219,6 +292,7 @@ fn build_stage(
         generates_watermarks: operator.generates_watermarks,
         sides: side_names(operator),
         batch_rows: config.batch_rows,
+        finished: restored.is_some_and(|restored| restored.finished),
     }))
 }
 

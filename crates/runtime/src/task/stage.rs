@@ -13,13 +13,13 @@ use thalweg_core::element::Barrier;
 use thalweg_core::error::{Error, Result};
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::{BatchOperator, Context, OutputElement, Outputs, Progress};
-use thalweg_core::sink::SinkWriter;
 use thalweg_core::source::{Poll, SourceReader};
 use thalweg_core::state::Slot;
 use thalweg_core::time::ProcessingTime;
 use thalweg_core::watermark::{Watermark, WatermarkStatus};
 
-use crate::checkpoint::SharedListener;
+use super::sink_stage::SinkStage;
+use crate::checkpoint::{Moment, SharedListener};
 use crate::output::Control;
 
 // Timers fired in one call, so that a barrier is never stuck behind all of them.
@@ -32,7 +32,7 @@ pub enum StageBody {
     /// An operator.
     Operator(Box<dyn BatchOperator>),
     /// A sink.
-    Sink(Box<dyn SinkWriter>),
+    Sink(SinkStage),
 }
 
 /// What a stage is built from.
@@ -49,6 +49,8 @@ pub struct StageSpec {
     pub sides: Vec<String>,
     /// Records of an output batch, at most.
     pub batch_rows: usize,
+    /// Whether the input of all instances had ended in the snapshot this one starts from.
+    pub finished: bool,
 }
 
 /// What a stage is told.
@@ -91,6 +93,7 @@ pub struct Stage {
     doing: Doing,
     pending: bool,
     finishing: bool,
+    finished: bool,
 }
 
 impl Stage {
@@ -107,6 +110,7 @@ impl Stage {
             doing: Doing::Nothing,
             pending: false,
             finishing: false,
+            finished: spec.finished,
         }
     }
 
@@ -156,6 +160,38 @@ impl Stage {
         &self.ctx
     }
 
+    /// Whether it was restored at its end: it does nothing more but pass the end on.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether output of this instance waits for a checkpoint to become durable.
+    pub fn waits_for_commit(&self) -> bool {
+        match &self.body {
+            StageBody::Sink(sink) => sink.waits(&self.ctx),
+            _ => false,
+        }
+    }
+
+    /// Whether a call of [`Stage::commit`] would commit something.
+    pub fn has_commit(&self, durable: Option<u64>) -> bool {
+        match &self.body {
+            StageBody::Sink(sink) => sink.is_due(&self.ctx, durable),
+            _ => false,
+        }
+    }
+
+    /// Commits what a durable checkpoint holds.
+    ///
+    /// # Errors
+    /// What the committer fails with.
+    pub fn commit(&mut self, durable: Option<u64>) -> Result<()> {
+        match &mut self.body {
+            StageBody::Sink(sink) => sink.commit(durable, &mut self.ctx),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the instance is a source.
     pub fn is_source(&self) -> bool {
         matches!(self.body, StageBody::Source(_))
@@ -186,7 +222,7 @@ impl Stage {
                 StageBody::Operator(operator) => operator.resume(&mut self.ctx, &mut self.out)?,
                 _ => Progress::Done,
             };
-            self.after_call(progress);
+            self.after_call(progress, listener);
         } else if let Doing::Watermark(watermark) = self.doing {
             self.fire_event_timers(watermark)?;
         } else if self.ctx.next_processing_timer().is_some_and(|at| at <= now) {
@@ -212,18 +248,18 @@ impl Stage {
                     }
                     StageBody::Source(_) => return Err(Error::internal("a source has no input")),
                 };
-                self.after_call(progress);
+                self.after_call(progress, listener);
             }
             Incoming::EndOfPort(port) => {
                 if let StageBody::Operator(operator) = &mut self.body {
                     let progress = operator.end_port(port, &mut self.ctx, &mut self.out)?;
-                    self.after_call(progress);
+                    self.after_call(progress, listener);
                 }
             }
             Incoming::Flush => {
                 if let StageBody::Operator(operator) = &mut self.body {
                     let progress = operator.flush(&mut self.ctx, &mut self.out)?;
-                    self.after_call(progress);
+                    self.after_call(progress, listener);
                 }
             }
             Incoming::Control(control) => self.take_control(control, listener)?,
@@ -242,7 +278,7 @@ impl Stage {
             }
             Control::Status(status) => self.forward_status(status)?,
             Control::Barrier(barrier) => self.pass_barrier(barrier, listener)?,
-            Control::EndOfInput => self.finish()?,
+            Control::EndOfInput => self.finish(listener)?,
         }
         Ok(())
     }
@@ -260,21 +296,21 @@ impl Stage {
 
     fn pass_barrier(&mut self, barrier: Barrier, listener: &SharedListener) -> Result<()> {
         if let StageBody::Sink(sink) = &mut self.body {
-            sink.flush(&mut self.ctx)?;
+            sink.pass_barrier(barrier.checkpoint, &mut self.ctx)?;
         }
         let ctx = &self.ctx;
-        listener.on_operator(barrier.checkpoint, &self.uid, ctx.info(), &mut || {
-            ctx.snapshot()
-        });
+        let moment = Moment::Barrier(barrier.checkpoint);
+        listener.on_operator(moment, &self.uid, ctx.info(), &mut || ctx.snapshot());
         self.emitted
             .push_back(Emission::Control(Control::Barrier(barrier)));
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<()> {
+    fn finish(&mut self, listener: &SharedListener) -> Result<()> {
         self.ctx.set_slot(Slot::NONE);
         self.finishing = true;
         let progress = match &mut self.body {
+            _ if self.finished => Progress::Done,
             StageBody::Operator(operator) => operator.finish(&mut self.ctx, &mut self.out)?,
             StageBody::Sink(sink) => {
                 sink.finish(&mut self.ctx)?;
@@ -282,15 +318,17 @@ impl Stage {
             }
             StageBody::Source(_) => Progress::Done,
         };
-        self.after_call(progress);
+        self.after_call(progress, listener);
         Ok(())
     }
 
-    fn after_call(&mut self, progress: Progress) {
+    fn after_call(&mut self, progress: Progress, listener: &SharedListener) {
         self.pending = progress == Progress::Pending;
         if !self.pending && self.finishing {
             self.finishing = false;
             self.drain();
+            let ctx = &self.ctx;
+            listener.on_operator(Moment::End, &self.uid, ctx.info(), &mut || ctx.snapshot());
             self.emitted
                 .push_back(Emission::Control(Control::EndOfInput));
         }

@@ -14,8 +14,9 @@ use thalweg_core::source::Poll;
 use thalweg_core::time::ProcessingTime;
 use thalweg_core::watermark::Watermark;
 
+use super::passed::Passed;
 use super::stage::{Emission, Incoming, Stage};
-use crate::checkpoint::{CheckpointRequest, SharedListener};
+use crate::checkpoint::{CheckpointRequest, Moment, SharedListener};
 use crate::input::{GateEvent, InputGate};
 use crate::output::{Control, ResultPartition};
 
@@ -48,6 +49,8 @@ pub struct StageLinks {
 pub struct SubtaskSpec {
     /// The chain's name, for errors.
     pub name: String,
+    /// Its number in the job.
+    pub number: usize,
     /// The stages with their outputs.
     pub stages: Vec<(Stage, StageLinks)>,
     /// The input; none for sources.
@@ -70,6 +73,7 @@ enum Input {
 /// One instance of a chain.
 pub struct Subtask {
     name: String,
+    number: usize,
     stages: Vec<Stage>,
     links: Vec<StageLinks>,
     gate: Option<InputGate>,
@@ -77,6 +81,7 @@ pub struct Subtask {
     listener: SharedListener,
     request: Arc<CheckpointRequest>,
     last_barrier: u64,
+    passed: Passed,
     opened: bool,
     input: Input,
     idle_until: Option<ProcessingTime>,
@@ -92,6 +97,7 @@ impl Subtask {
         let (stages, links) = spec.stages.into_iter().unzip();
         Subtask {
             name: spec.name,
+            number: spec.number,
             stages,
             links,
             gate: spec.gate,
@@ -99,6 +105,7 @@ impl Subtask {
             listener: spec.listener,
             request: spec.request,
             last_barrier: 0,
+            passed: Passed::default(),
             opened: false,
             input: Input::Open,
             idle_until: None,
@@ -138,9 +145,16 @@ impl Subtask {
             }
             self.opened = true;
         }
+        let durable = self.listener.durable();
+        let mut moved = false;
+        for stage in &mut self.stages {
+            if stage.has_commit(durable) {
+                stage.commit(durable)?;
+                moved = true;
+            }
+        }
         // What waited for room in a channel leaves even if nothing else comes to push it.
         self.partitions_ready();
-        let mut moved = false;
         for _ in 0..MOVES_PER_STEP_MAX {
             let (worked, blocked) = self.run_stages(now)?;
             if worked {
@@ -151,7 +165,8 @@ impl Subtask {
                 return Ok(if moved { Step::Worked } else { self.idle() });
             }
             if self.input == Input::Ended {
-                return Ok(if self.partitions_ready() {
+                let committed = !self.stages.iter().any(Stage::waits_for_commit);
+                return Ok(if self.partitions_ready() && committed {
                     Step::Finished
                 } else {
                     self.idle()
@@ -168,13 +183,16 @@ impl Subtask {
     /// Whether a step would find nothing to do: asked once more before a thread sleeps. A source
     /// that has something new says so through its waker.
     pub fn is_idle(&mut self, now: ProcessingTime) -> bool {
-        if self
-            .stages
-            .iter_mut()
-            .any(|stage| !stage.emitted().is_empty())
-            || self.input == Input::Ended
-        {
+        let durable = self.listener.durable();
+        if self.stages.iter().any(|stage| stage.has_commit(durable)) {
+            return false;
+        }
+        let mut stages = self.stages.iter_mut();
+        if stages.any(|stage| !stage.emitted().is_empty()) {
             return !self.partitions_ready();
+        }
+        if self.input == Input::Ended {
+            return !self.partitions_ready() || self.stages.iter().any(Stage::waits_for_commit);
         }
         // Room may have come up since the last step, before the sleep was announced.
         self.partitions_ready();
@@ -289,10 +307,13 @@ impl Subtask {
                 ChainTarget::Edge(edge) => self.partitions[*edge].control(control),
             }
         }
-        if let Control::Barrier(barrier) = control
-            && index + 1 == self.stages.len()
-        {
-            self.listener.on_subtask(barrier.checkpoint);
+        let moment = match control {
+            Control::Barrier(barrier) => Moment::Barrier(barrier.checkpoint),
+            Control::EndOfInput => Moment::End,
+            Control::Watermark(_) | Control::Status(_) => return,
+        };
+        if self.passed.is_last(moment, self.stages.len()) {
+            self.listener.on_subtask(moment, self.number);
         }
     }
 
@@ -358,7 +379,12 @@ impl Subtask {
             // A waker may have been called, so the source is asked all the same.
             self.idle_until = None;
         }
-        match self.stages[0].poll(now)? {
+        let poll = if self.stages[0].is_finished() {
+            Poll::End
+        } else {
+            self.stages[0].poll(now)?
+        };
+        match poll {
             Poll::Ready => {
                 self.idle_until = None;
                 Ok(true)

@@ -17,7 +17,7 @@ use super::Session;
 use crate::error::{SqlError, SqlResult};
 use crate::exec::collect::CollectSink;
 use crate::plan::logical::LogicalPlanner;
-use crate::plan::physical::{AggregatePhases, PhysicalPlanner, Settings};
+use crate::plan::physical::{PhysicalPlanner, Settings};
 use crate::plan::stream::Stream;
 
 // Batches between the job and whoever prints its rows.
@@ -84,7 +84,10 @@ impl Session {
     pub(super) fn query_job(&self, query: &Query) -> SqlResult<QueryJob> {
         let (sender, rows) = sync_channel(RESULT_BATCHES_MAX);
         let sink = Arc::new(CollectSink::new(sender));
-        let (stream, graph, config, _) = self.query_into_sink(query, sink, Some(1))?;
+        let (stream, graph, mut config, _) = self.query_into_sink(query, sink, Some(1))?;
+        // Rows that were shown cannot be taken back: a query that fails is not started again.
+        config.checkpointing.directory = None;
+        config.recovery = None;
         Ok(QueryJob {
             graph,
             config,
@@ -125,57 +128,6 @@ impl Session {
             );
             Ok(stream)
         })
-    }
-
-    fn aggregate_phases(&self) -> AggregatePhases {
-        let strategy = self.options.text("table.optimizer.agg-phase-strategy");
-        match strategy.map(str::to_ascii_uppercase).as_deref() {
-            Some("ONE_PHASE") => AggregatePhases::One,
-            Some("TWO_PHASE") => AggregatePhases::Two,
-            _ => AggregatePhases::Auto,
-        }
-    }
-
-    /// The execution settings that the session's options stand for.
-    fn execution_config(&self) -> SqlResult<ExecutionConfig> {
-        let zone = self
-            .options
-            .text("table.local-time-zone")
-            .unwrap_or("default");
-        if !["default", "UTC", "Etc/UTC", "Z"].contains(&zone) {
-            return Err(
-                SqlError::unsupported(format!("the session time zone `{zone}`"))
-                    .with_hint("only `UTC` works"),
-            );
-        }
-        let mut config = ExecutionConfig::default();
-        if let Some(parallelism) = self.options.integer("parallelism.default") {
-            config.parallelism = u32::try_from(parallelism)
-                .ok()
-                .filter(|p| *p > 0)
-                .unwrap_or(1);
-        }
-        if self.options.is_set("pipeline.max-parallelism") {
-            let max = self
-                .options
-                .integer("pipeline.max-parallelism")
-                .unwrap_or_default();
-            config.max_parallelism = u32::try_from(max).ok().filter(|p| *p > 0);
-        }
-        if let Some(name) = self.options.text("pipeline.name") {
-            config.job_name = name.to_owned();
-        }
-        if self.options.is_set("execution.checkpointing.interval") {
-            config.checkpoint_interval = self.options.duration("execution.checkpointing.interval");
-        }
-        let mode = self
-            .options
-            .text("execution.runtime-mode")
-            .unwrap_or_default();
-        if mode.eq_ignore_ascii_case("batch") {
-            config.mode = RuntimeMode::Batch;
-        }
-        Ok(config)
     }
 }
 

@@ -20,7 +20,7 @@ use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
 use thalweg_core::state::StateSnapshot;
 use thalweg_runtime::MiniCluster;
-use thalweg_runtime::checkpoint::{BarrierListener, MemoryListener};
+use thalweg_runtime::checkpoint::{BarrierListener, MemoryListener, Moment};
 use thalweg_runtime::mini_cluster::Interruption;
 use thalweg_sql::dialect::{Script, locate};
 use thalweg_sql::session::{Outcome, QueryJob, Session};
@@ -192,23 +192,23 @@ impl Collected {
 impl BarrierListener for Collected {
     fn on_operator(
         &self,
-        checkpoint: u64,
+        moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
         snapshot: &mut dyn FnMut() -> StateSnapshot,
     ) {
-        if info.operator.contains("Collect") {
+        if moment != Moment::End && info.operator.contains("Collect") {
             let mut before = self
                 .before_barrier
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             *before = Some(self.drain());
         }
-        self.snapshots.on_operator(checkpoint, uid, info, snapshot);
+        self.snapshots.on_operator(moment, uid, info, snapshot);
     }
 
-    fn on_subtask(&self, checkpoint: u64) {
-        self.snapshots.on_subtask(checkpoint);
+    fn on_subtask(&self, moment: Moment, subtask: usize) {
+        self.snapshots.on_subtask(moment, subtask);
     }
 }
 

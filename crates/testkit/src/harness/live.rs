@@ -7,8 +7,7 @@ use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::JobGraph;
 use thalweg_core::host::{Clock, ManualClock};
 use thalweg_runtime::checkpoint::{CheckpointRequest, JobSnapshot, MemoryListener, SharedListener};
-use thalweg_runtime::exchange::Parker;
-use thalweg_runtime::mini_cluster::build;
+use thalweg_runtime::mini_cluster::{BuildSpec, build, parkers};
 use thalweg_runtime::task::{Step, Subtask};
 
 // A job that still moves after so many rounds moves for ever.
@@ -30,12 +29,18 @@ impl Live {
         clock: &Arc<ManualClock>,
         restore: Option<&JobSnapshot>,
     ) -> Result<Self> {
-        let slots = job.vertices.iter().map(|vertex| vertex.parallelism).max();
-        let parkers: Vec<Arc<Parker>> = (0..slots.unwrap_or(1)).map(|_| Arc::default()).collect();
         let listener = Arc::new(MemoryListener::default());
         let shared: SharedListener = listener.clone();
         let request = Arc::new(CheckpointRequest::default());
-        let built = build(job, config, &parkers, &shared, &request, restore)?;
+        let built = build(&BuildSpec {
+            job,
+            config,
+            parkers: &parkers(job),
+            listener: &shared,
+            request: &request,
+            restore,
+            metrics: None,
+        })?;
         let subtasks: Vec<Subtask> = built.by_slot.into_iter().flatten().collect();
         Ok(Live {
             all: subtasks.len(),

@@ -3,11 +3,11 @@
 use super::*;
 use proptest::prelude::*;
 
-fn settings(interval: u64) -> Settings {
-    Settings {
+fn settings(interval: u64) -> CheckpointConfig {
+    CheckpointConfig {
         interval: Some(Duration::from_millis(interval)),
         timeout: Duration::from_millis(1000),
-        ..Settings::default()
+        ..CheckpointConfig::default()
     }
 }
 
@@ -57,7 +57,7 @@ fn numbers_go_on_from_the_one_restored_from() {
 #[test]
 fn the_pause_is_kept_after_a_slow_checkpoint() {
     let mut coordinator = CheckpointCoordinator::new(
-        Settings {
+        CheckpointConfig {
             min_pause: Duration::from_millis(50),
             ..settings(100)
         },
@@ -79,7 +79,7 @@ fn the_pause_is_kept_after_a_slow_checkpoint() {
 #[test]
 fn a_late_checkpoint_expires_and_more_failures_than_tolerated_fail_the_job() {
     let mut coordinator = CheckpointCoordinator::new(
-        Settings {
+        CheckpointConfig {
             tolerable_failures: 1,
             ..settings(100)
         },
@@ -107,7 +107,7 @@ fn a_late_checkpoint_expires_and_more_failures_than_tolerated_fail_the_job() {
 #[test]
 fn a_success_in_between_forgives() {
     let mut coordinator = CheckpointCoordinator::new(
-        Settings {
+        CheckpointConfig {
             tolerable_failures: 1,
             ..settings(100)
         },
@@ -165,7 +165,7 @@ fn an_ended_task_counts_as_acknowledged_and_the_last_one_starts_the_last_checkpo
 
 #[test]
 fn without_an_interval_there_is_a_checkpoint_on_request_and_at_the_end() {
-    let mut coordinator = CheckpointCoordinator::new(Settings::default(), 1, 0, 0);
+    let mut coordinator = CheckpointCoordinator::new(CheckpointConfig::default(), 1, 0, 0);
     assert!(coordinator.on(&Event::Time, 1_000_000).is_empty());
     assert_eq!(coordinator.on(&Event::Requested, 1_000_001), [trigger(1)]);
     assert_eq!(
@@ -191,7 +191,7 @@ proptest! {
         events in prop::collection::vec((event(), 0u64..300), 0..120),
         max_concurrent in 1usize..3,
     ) {
-        let settings = Settings { max_concurrent, tolerable_failures: 2, ..settings(100) };
+        let settings = CheckpointConfig { max_concurrent, tolerable_failures: 2, ..settings(100) };
         let mut coordinator = CheckpointCoordinator::new(settings, 3, 0, 0);
         let (mut now, mut completed, mut triggered) = (0, 0, 0);
         let mut seen: Vec<Event> = Vec::new();
@@ -230,4 +230,27 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_last_checkpoint_is_tried_again_as_often_as_failures_are_tolerated() {
+    let config = CheckpointConfig {
+        tolerable_failures: 1,
+        ..CheckpointConfig::default()
+    };
+    let mut coordinator = CheckpointCoordinator::new(config, 1, 0, 0);
+    assert_eq!(coordinator.on(&Event::Ended { task: 0 }, 1), [store(1)]);
+    let aborted = |checkpoint| Decision::Abort {
+        checkpoint,
+        reason: Abort::NotStored,
+    };
+    assert_eq!(
+        coordinator.on(&Event::StoringFailed { checkpoint: 1 }, 2),
+        [aborted(1), store(2)]
+    );
+    assert!(coordinator.is_last(2));
+    assert_eq!(
+        coordinator.on(&Event::StoringFailed { checkpoint: 2 }, 3),
+        [aborted(2), Decision::FailJob { failures: 2 }]
+    );
 }

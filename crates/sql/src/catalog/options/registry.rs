@@ -49,7 +49,7 @@ option_table! {
         "How long a checkpoint tries to align first.";
     "execution.checkpointing.incremental": Boolean, Some("false"), Harmless,
         "Whether a checkpoint stores only what changed.";
-    "execution.checkpointing.dir": Text, None, DefaultOnly,
+    "execution.checkpointing.dir": Text, None, Implemented,
         "Where checkpoints are stored.";
     "execution.checkpointing.savepoint-dir": Text, None, Implemented,
         "Where savepoints are stored.";
@@ -71,7 +71,7 @@ option_table! {
         "Older name of `execution.checkpointing.num-retained`.";
     "state.savepoints.dir": Text, None, Implemented,
         "Older name of `execution.checkpointing.savepoint-dir`.";
-    "execution.state-recovery.path": Text, None, DefaultOnly,
+    "execution.state-recovery.path": Text, None, Implemented,
         "The savepoint or checkpoint the next job starts from.";
     "execution.state-recovery.ignore-unclaimed-state": Boolean, Some("false"), Implemented,
         "Whether state that no operator claims is dropped.";
@@ -80,7 +80,7 @@ option_table! {
         "Who owns the savepoint after the job starts.";
     "execution.state-recovery.from-local": Boolean, Some("false"), Harmless,
         "Whether state is restored from the task's machine.";
-    "execution.savepoint.path": Text, None, DefaultOnly,
+    "execution.savepoint.path": Text, None, Implemented,
         "Older name of `execution.state-recovery.path`.";
     "execution.savepoint.ignore-unclaimed-state": Boolean, Some("false"), Implemented,
         "Older name of `execution.state-recovery.ignore-unclaimed-state`.";

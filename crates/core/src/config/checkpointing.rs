@@ -1,0 +1,58 @@
+//! Checkpoints: when, where, how many.
+
+use std::time::Duration;
+
+/// What happens to the last checkpoints when a job is cancelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retention {
+    /// They are deleted.
+    #[default]
+    Delete,
+    /// They stay; whoever no longer wants them deletes them.
+    Retain,
+}
+
+/// `execution.checkpointing.*`
+#[derive(Clone, Debug)]
+pub struct CheckpointConfig {
+    /// `interval`: how often barriers are sent.
+    pub interval: Option<Duration>,
+    /// `timeout`: a checkpoint that takes longer is given up.
+    pub timeout: Duration,
+    /// `min-pause`: from the end of one to the start of the next.
+    pub min_pause: Duration,
+    /// `max-concurrent-checkpoints`
+    pub max_concurrent: usize,
+    /// `tolerable-failed-checkpoints`: more in a row fail the job.
+    pub tolerable_failures: u32,
+    /// `dir`: where checkpoints are stored; barriers alone are sent without it.
+    pub directory: Option<String>,
+    /// `num-retained`, at least 1.
+    pub retained: usize,
+    /// `externalized-checkpoint-retention`
+    pub retention: Retention,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        CheckpointConfig {
+            interval: None,
+            timeout: Duration::from_secs(600),
+            min_pause: Duration::ZERO,
+            max_concurrent: 1,
+            tolerable_failures: 0,
+            directory: None,
+            retained: 1,
+            retention: Retention::default(),
+        }
+    }
+}
+
+/// `execution.state-recovery.*`: a checkpoint or savepoint to start from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// `path`: a checkpoint's directory, or a job's, of which the newest whole one is taken.
+    pub path: String,
+    /// `ignore-unclaimed-state`: state of operators that the job no longer has is left behind.
+    pub ignore_unclaimed: bool,
+}

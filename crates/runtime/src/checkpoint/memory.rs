@@ -1,0 +1,67 @@
+//! A listener that keeps everything, for tests.
+
+use std::sync::{Mutex, PoisonError};
+
+use thalweg_core::collections::HashMap;
+use thalweg_core::id::OperatorUid;
+use thalweg_core::operator::SubtaskInfo;
+use thalweg_core::state::StateSnapshot;
+
+use super::{BarrierListener, InstanceSnapshot, JobSnapshot, Moment};
+
+/// Keeps the snapshots of every checkpoint in memory.
+#[derive(Debug, Default)]
+pub struct MemoryListener {
+    snapshots: Mutex<HashMap<u64, JobSnapshot>>,
+    passed: Mutex<HashMap<u64, usize>>,
+}
+
+impl MemoryListener {
+    /// How many subtasks a checkpoint's barrier has passed: the checkpoint is complete when these
+    /// are all subtasks of the job.
+    pub fn passed(&self, checkpoint: u64) -> usize {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.get(&checkpoint).copied().unwrap_or(0)
+    }
+
+    /// The snapshots of a checkpoint so far.
+    pub fn take(&self, checkpoint: u64) -> Option<JobSnapshot> {
+        self.snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&checkpoint)
+    }
+}
+
+impl BarrierListener for MemoryListener {
+    fn on_operator(
+        &self,
+        moment: Moment,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        snapshot: &mut dyn FnMut() -> StateSnapshot,
+    ) {
+        let Moment::Barrier(checkpoint) = moment else {
+            return;
+        };
+        let instance = InstanceSnapshot {
+            state: snapshot(),
+            finished: false,
+        };
+        let mut snapshots = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        snapshots
+            .entry(checkpoint)
+            .or_default()
+            .put(uid, info, instance);
+    }
+
+    fn on_subtask(&self, moment: Moment, _: usize) {
+        if let Moment::Barrier(checkpoint) = moment {
+            let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+            *passed.entry(checkpoint).or_insert(0) += 1;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! From a session's options to the settings of a job.
+
+use thalweg_core::config::{
+    CheckpointConfig, ExecutionConfig, Recovery, RestartStrategy, Retention, RuntimeMode,
+};
+
+use super::Session;
+use crate::error::{SqlError, SqlResult};
+use crate::plan::physical::AggregatePhases;
+
+impl Session {
+    pub(super) fn aggregate_phases(&self) -> AggregatePhases {
+        let strategy = self.options.text("table.optimizer.agg-phase-strategy");
+        match strategy.map(str::to_ascii_uppercase).as_deref() {
+            Some("ONE_PHASE") => AggregatePhases::One,
+            Some("TWO_PHASE") => AggregatePhases::Two,
+            _ => AggregatePhases::Auto,
+        }
+    }
+
+    /// The execution settings that the session's options stand for.
+    pub(super) fn execution_config(&self) -> SqlResult<ExecutionConfig> {
+        let zone = self
+            .options
+            .text("table.local-time-zone")
+            .unwrap_or("default");
+        if !["default", "UTC", "Etc/UTC", "Z"].contains(&zone) {
+            return Err(
+                SqlError::unsupported(format!("the session time zone `{zone}`"))
+                    .with_hint("only `UTC` works"),
+            );
+        }
+        let mut config = ExecutionConfig::default();
+        if let Some(parallelism) = self.options.integer("parallelism.default") {
+            config.parallelism = u32::try_from(parallelism)
+                .ok()
+                .filter(|p| *p > 0)
+                .unwrap_or(1);
+        }
+        if self.options.is_set("pipeline.max-parallelism") {
+            let max = self
+                .options
+                .integer("pipeline.max-parallelism")
+                .unwrap_or_default();
+            config.max_parallelism = u32::try_from(max).ok().filter(|p| *p > 0);
+        }
+        if let Some(name) = self.options.text("pipeline.name") {
+            config.job_name = name.to_owned();
+        }
+        let mode = self
+            .options
+            .text("execution.runtime-mode")
+            .unwrap_or_default();
+        if mode.eq_ignore_ascii_case("batch") {
+            config.mode = RuntimeMode::Batch;
+        } else {
+            self.recovery_config(&mut config);
+        }
+        Ok(config)
+    }
+
+    /// Checkpoints, where to start from, what follows a failure. A batch job has none of these.
+    fn recovery_config(&self, config: &mut ExecutionConfig) {
+        let options = &self.options;
+        let count = |key: &str| options.integer(key).and_then(|n| u32::try_from(n).ok());
+        let length = |key: &str| options.duration(key).unwrap_or_default();
+        let interval = options.duration("execution.checkpointing.interval");
+        config.checkpointing = CheckpointConfig {
+            interval: interval.filter(|interval| !interval.is_zero()),
+            timeout: length("execution.checkpointing.timeout"),
+            min_pause: length("execution.checkpointing.min-pause"),
+            max_concurrent: 1,
+            tolerable_failures: count("execution.checkpointing.tolerable-failed-checkpoints")
+                .unwrap_or_default(),
+            directory: self
+                .either("execution.checkpointing.dir", "state.checkpoints.dir")
+                .map(str::to_owned),
+            retained: self
+                .either(
+                    "execution.checkpointing.num-retained",
+                    "state.checkpoints.num-retained",
+                )
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(1),
+            retention: match options
+                .text("execution.checkpointing.externalized-checkpoint-retention")
+            {
+                Some(kept) if kept.eq_ignore_ascii_case("RETAIN_ON_CANCELLATION") => {
+                    Retention::Retain
+                }
+                _ => Retention::Delete,
+            },
+        };
+        let path = self.either("execution.state-recovery.path", "execution.savepoint.path");
+        config.recovery = path.map(|path| Recovery {
+            path: path.to_owned(),
+            ignore_unclaimed: options.boolean("execution.state-recovery.ignore-unclaimed-state")
+                || options.boolean("execution.savepoint.ignore-unclaimed-state"),
+        });
+        config.restart = self.restart_strategy();
+    }
+
+    /// What was set for a key, or for its older name.
+    fn either(&self, key: &str, older: &str) -> Option<&str> {
+        let key = if self.options.is_set(key) || !self.options.is_set(older) {
+            key
+        } else {
+            older
+        };
+        self.options.text(key)
+    }
+
+    fn restart_strategy(&self) -> RestartStrategy {
+        let key = |key: &str| format!("restart-strategy.{key}");
+        let count = |name: &str| {
+            let number = self.options.integer(&key(name));
+            number.and_then(|n| u32::try_from(n).ok()).unwrap_or(1)
+        };
+        let length = |name: &str| self.options.duration(&key(name)).unwrap_or_default();
+        let strategy = self
+            .options
+            .text("restart-strategy.type")
+            .unwrap_or_default();
+        match strategy.to_ascii_lowercase().replace('-', "").as_str() {
+            "none" | "off" | "disable" => RestartStrategy::None,
+            "fixeddelay" => RestartStrategy::FixedDelay {
+                attempts: count("fixed-delay.attempts"),
+                delay: length("fixed-delay.delay"),
+            },
+            "failurerate" => RestartStrategy::FailureRate {
+                max: count("failure-rate.max-failures-per-interval"),
+                interval: length("failure-rate.failure-rate-interval"),
+                delay: length("failure-rate.delay"),
+            },
+            _ => match RestartStrategy::exponential() {
+                RestartStrategy::ExponentialDelay {
+                    multiplier,
+                    reset_after,
+                    jitter,
+                    attempts,
+                    ..
+                } => RestartStrategy::ExponentialDelay {
+                    initial: length("exponential-delay.initial-backoff"),
+                    max: length("exponential-delay.max-backoff"),
+                    multiplier,
+                    reset_after,
+                    jitter,
+                    attempts,
+                },
+                other => other,
+            },
+        }
+    }
+}
