@@ -1,13 +1,16 @@
 //! The sink: instances write files under hidden names; a checkpoint makes them appear.
 //!
 //! ```text
-//! .part-<run>-<n>.csv.inprogress ── checkpoint cuts the stream: closed and synced, a committable
-//!                                ── checkpoint is durable: renamed to part-<run>-<n>.csv
+//! .part-<run>-<instance>-<n>.csv.inprogress
+//!     │ a checkpoint cuts the stream: closed and synced, a committable
+//!     ▼ the checkpoint is durable: renamed
+//! part-<run>-<instance>-<n>.csv
 //! ```
 //!
 //! A reader that follows the rule for hidden names sees each row exactly once, after any crash. The
-//! number of a writer's next file is part of the checkpoint: what a restored job finds under that
-//! number or a higher one was written behind the checkpoint, will be written again, and is deleted.
+//! run and the number of a writer's next file are part of the checkpoint: what a restored job finds
+//! under that number or a higher one was written behind the checkpoint, will be written again, and
+//! is deleted.
 
 mod commit;
 
@@ -26,7 +29,7 @@ use thalweg_core::state::{OperatorListState, Redistribution};
 use thalweg_formats::parquet::ParquetWriter;
 use thalweg_formats::{Encoder, FormatOptions};
 
-use self::commit::{FileCommitter, Written, delete_leftovers, hidden_name, new_run, sync};
+use self::commit::{Earlier, FileCommitter, Written, hidden_name, new_run, sync};
 use crate::options::{format_error, format_options, required};
 
 /// The sink's factory.
@@ -73,7 +76,7 @@ impl SinkFactory for FileSink {
             options: self.options.clone(),
             schema: self.schema.clone(),
             index: setup.info.index,
-            run: new_run(setup.info.index),
+            run: new_run(),
             next: 0,
             written: setup.states.operator_list("files", Redistribution::Union),
             open: None,
@@ -106,7 +109,7 @@ struct FileWriter {
     options: FormatOptions,
     schema: SchemaRef,
     index: u32,
-    /// A name that no other writer has, in this attempt or another.
+    /// What the names of all files of this job begin with.
     run: String,
     /// The number of the next file.
     next: u64,
@@ -120,7 +123,8 @@ struct FileWriter {
 impl FileWriter {
     fn begin(&mut self) -> Result<OpenFile> {
         std::fs::create_dir_all(&self.directory).map_err(failing(&self.directory))?;
-        let name = format!("part-{}-{}.{}", self.run, self.next, self.format);
+        let (run, index, number) = (&self.run, self.index, self.next);
+        let name = format!("part-{run}-{index}-{number}.{}", self.format);
         self.next += 1;
         let hidden = self.directory.join(hidden_name(&name));
         let file = File::create_new(&hidden).map_err(failing(&hidden))?;
@@ -198,8 +202,12 @@ impl SinkWriter for FileWriter {
 
     fn open(&mut self, ctx: &mut Context) -> Result<()> {
         let earlier = std::mem::take(self.written.get_mut(ctx.states_mut()));
-        if self.index == 0 {
-            delete_leftovers(&self.directory, &earlier)?;
+        let earlier = Earlier(&earlier);
+        let parallelism = ctx.info().parallelism;
+        earlier.delete_leftovers(&self.directory, self.index, parallelism)?;
+        self.next = earlier.next();
+        if let Some(run) = earlier.run() {
+            self.run = run;
         }
         Ok(())
     }
@@ -208,6 +216,7 @@ impl SinkWriter for FileWriter {
         self.close()?;
         let written = Written {
             run: self.run.clone(),
+            index: self.index,
             next: self.next,
         };
         *self.written.get_mut(ctx.states_mut()) = vec![written];

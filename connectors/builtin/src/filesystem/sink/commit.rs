@@ -16,22 +16,24 @@ const SUFFIX: &str = ".inprogress";
 /// How far a writer had come when a checkpoint cut its stream.
 #[derive(Clone, Debug, PartialEq, Eq, Data)]
 pub(super) struct Written {
-    /// The writer.
+    /// What the names of all writers of the job begin with, over all its attempts.
     pub run: String,
+    /// The writer.
+    pub index: u32,
     /// The number of its next file.
     pub next: u64,
 }
 
-/// A name for a writer that no other has: of the time, the process and a counter.
+/// A name for a job's files that no other has: of the time, the process and a counter.
 #[allow(clippy::disallowed_methods)] // A name of a file, which no result depends on.
-pub(super) fn new_run(index: u32) -> String {
+pub(super) fn new_run() -> String {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let text = format!("{}-{}-{run}", since.as_nanos(), std::process::id());
-    format!("{:016x}-{index}", stable_hash_bytes(text.as_bytes()))
+    format!("{:016x}", stable_hash_bytes(text.as_bytes()))
 }
 
 /// The name under which a file is written.
@@ -44,37 +46,65 @@ pub(super) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Deletes what was written behind the checkpoint that these writers were restored from.
-pub(super) fn delete_leftovers(directory: &Path, earlier: &[Written]) -> Result<()> {
-    let failed = |error: io::Error| {
-        let message = format!("cannot clear `{}` of unfinished files", directory.display());
-        Error::new(ErrorKind::Retryable, message).with_source(error)
-    };
-    if earlier.is_empty() || !directory.is_dir() {
-        return Ok(());
+/// What the writers of a checkpoint had written: all of them, as every restored writer sees them.
+pub(super) struct Earlier<'a>(pub &'a [Written]);
+
+impl Earlier<'_> {
+    /// The job's name for its files, if the checkpoint has one.
+    pub(super) fn run(&self) -> Option<String> {
+        self.0.first().map(|written| written.run.clone())
     }
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if is_leftover(&name, earlier) {
-            fs::remove_file(entry.path()).map_err(failed)?;
+
+    /// A number that no file of the checkpoint has, whichever instance wrote it.
+    pub(super) fn next(&self) -> u64 {
+        self.0.iter().map(|written| written.next).max().unwrap_or(0)
+    }
+
+    /// Deletes what was written behind the checkpoint, as far as it is this instance's share: its
+    /// own files, which others must not touch while it writes new ones, and for the first instance
+    /// those of instances that are no more.
+    pub(super) fn delete_leftovers(
+        &self,
+        directory: &Path,
+        index: u32,
+        parallelism: u32,
+    ) -> Result<()> {
+        let is_mine = |owner: u32| owner == index || (index == 0 && owner >= parallelism);
+        let failed = |error: io::Error| {
+            let message = format!("cannot clear `{}` of unfinished files", directory.display());
+            Error::new(ErrorKind::Retryable, message).with_source(error)
+        };
+        if self.0.is_empty() || !directory.is_dir() {
+            return Ok(());
         }
+        for entry in fs::read_dir(directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if self.leftover_of(&name).is_some_and(is_mine) {
+                fs::remove_file(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Whose leftover a file is, if it is one.
+    fn leftover_of(&self, name: &str) -> Option<u32> {
+        let (run, index, number) = parse_hidden(name)?;
+        let mut known = self.0.iter().filter(|written| written.run == run);
+        known.clone().next()?;
+        let own = known.find(|written| written.index == index);
+        // An instance that the checkpoint does not know began behind everything in it.
+        let first = own.map_or_else(|| self.next(), |own| own.next);
+        (number >= first).then_some(index)
+    }
 }
 
-fn is_leftover(name: &str, earlier: &[Written]) -> bool {
-    let file = name
-        .strip_prefix(".part-")
-        .and_then(|rest| rest.strip_suffix(SUFFIX));
-    let Some(file) = file else { return false };
-    earlier.iter().any(|written| {
-        let rest = file
-            .strip_prefix(&written.run)
-            .and_then(|rest| rest.strip_prefix('-'));
-        let number = rest.and_then(|rest| rest.split('.').next()?.parse::<u64>().ok());
-        number.is_some_and(|number| number >= written.next)
-    })
+/// The run, writer and number in the name of a hidden file.
+fn parse_hidden(name: &str) -> Option<(&str, u32, u64)> {
+    let name = name.strip_prefix(".part-")?.strip_suffix(SUFFIX)?;
+    let mut parts = name.split('.').next()?.split('-');
+    let (run, index, number) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((run, index.parse().ok()?, number.parse().ok()?))
 }
 
 /// Renames whole files.
@@ -128,28 +158,45 @@ mod tests {
 
     #[test]
     fn files_behind_the_checkpoint_are_left_over_and_others_are_not() {
-        let earlier = [Written {
-            run: "00ab-1".to_owned(),
-            next: 3,
-        }];
-        let leftover = |name: &str| is_leftover(name, &earlier);
-        assert!(leftover(".part-00ab-1-3.csv.inprogress"));
-        assert!(leftover(".part-00ab-1-12.csv.inprogress"));
+        let written = |index, next| Written {
+            run: "00ab".to_owned(),
+            index,
+            next,
+        };
+        let written = [written(0, 7), written(1, 3)];
+        let earlier = Earlier(&written);
+        assert_eq!(
+            (earlier.run(), earlier.next()),
+            (Some("00ab".to_owned()), 7)
+        );
+        for leftover in [
+            ".part-00ab-1-3.csv.inprogress",
+            ".part-00ab-1-12.csv.inprogress",
+            ".part-00ab-0-7.csv.inprogress",
+            ".part-00ab-2-7.csv.inprogress",
+        ] {
+            assert!(earlier.leftover_of(leftover).is_some(), "{leftover}");
+        }
         for kept in [
             ".part-00ab-1-2.csv.inprogress",
-            ".part-00ab-11-3.csv.inprogress",
+            ".part-00ab-0-6.csv.inprogress",
+            ".part-00ab-2-6.csv.inprogress",
             ".part-00ac-1-3.csv.inprogress",
             "part-00ab-1-3.csv",
             ".part-00ab-1-3.csv",
             ".other",
         ] {
-            assert!(!leftover(kept), "{kept}");
+            assert_eq!(earlier.leftover_of(kept), None, "{kept}");
         }
+        assert_eq!(
+            Earlier(&[]).leftover_of(".part-00ab-1-3.csv.inprogress"),
+            None
+        );
     }
 
     #[test]
     fn a_commit_may_be_repeated_but_a_lost_file_is_an_error() {
-        let directory = std::env::temp_dir().join(format!("thalweg-commit-{}", new_run(0)));
+        let directory = std::env::temp_dir().join(format!("thalweg-commit-{}", new_run()));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join(hidden_name("part-a-0.csv")), "1\n").unwrap();
         let mut committer = FileCommitter::new(directory.clone());
