@@ -2,6 +2,7 @@
 
 mod joins;
 mod pipelines;
+mod recovery;
 mod rolling;
 mod sessions;
 mod triggers;

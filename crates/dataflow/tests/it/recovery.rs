@@ -1,0 +1,312 @@
+//! Jobs on real threads that fail, start again from their checkpoints, and commit every result once.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use thalweg_core::config::{Recovery, RestartStrategy, Retention};
+use thalweg_core::container::{Payload, downcast};
+use thalweg_core::data::{from_bytes, to_bytes};
+use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::operator::{Context, Outputs, Setup};
+use thalweg_core::rows::{Record, Rows};
+use thalweg_core::sink::{Committer, SinkFactory, SinkWriter};
+use thalweg_core::source::{Boundedness, Poll, SourceFactory, SourceReader};
+use thalweg_core::state::{OperatorListState, Redistribution};
+use thalweg_core::time::{EventTime, ProcessingTime};
+use thalweg_dataflow::environment::StreamExecutionEnvironment;
+
+const NUMBERS: u64 = 4000;
+const SPLITS: u64 = 4;
+const KEYS: u64 = 7;
+// The source waits here until something is committed, so that failures meet checkpoints.
+const PAUSES: [u64; 3] = [100, 400, 700];
+
+/// The outside world: what was committed, which survives every attempt.
+#[derive(Clone, Default)]
+struct Ledger {
+    committed: Arc<Mutex<BTreeSet<(u64, Vec<u64>)>>>,
+    transactions: Arc<AtomicU64>,
+    commits: Arc<AtomicUsize>,
+}
+
+impl Ledger {
+    fn values(&self) -> Vec<u64> {
+        let committed = self.committed.lock().unwrap();
+        let mut values: Vec<u64> = committed.iter().flat_map(|(_, v)| v.clone()).collect();
+        values.sort_unstable();
+        values
+    }
+}
+
+impl SinkFactory for Ledger {
+    fn create(&self, _: &mut Setup<'_>) -> Result<Box<dyn SinkWriter>> {
+        Ok(Box::new(LedgerWriter {
+            ledger: self.clone(),
+            open: Vec::new(),
+        }))
+    }
+
+    fn committer(&self) -> Result<Option<Box<dyn Committer>>> {
+        Ok(Some(Box::new(LedgerCommitter(self.clone()))))
+    }
+}
+
+struct LedgerWriter {
+    ledger: Ledger,
+    open: Vec<u64>,
+}
+
+impl SinkWriter for LedgerWriter {
+    fn write(&mut self, batch: Payload, _: &mut Context) -> Result<()> {
+        self.open.extend(downcast::<Rows<u64>>(batch)?.values);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: &mut Context) -> Result<()> {
+        Ok(())
+    }
+
+    fn prepare_commit(&mut self, _: &mut Context) -> Result<Vec<Vec<u8>>> {
+        let transaction = self.ledger.transactions.fetch_add(1, Ordering::SeqCst);
+        let values = std::mem::take(&mut self.open);
+        Ok(vec![to_bytes(&(transaction, values))])
+    }
+
+    fn finish(&mut self, _: &mut Context) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct LedgerCommitter(Ledger);
+
+impl Committer for LedgerCommitter {
+    fn commit(&mut self, committables: &[Vec<u8>]) -> Result<()> {
+        let mut committed = self.0.committed.lock().unwrap();
+        for committable in committables {
+            committed.insert(from_bytes(committable)?);
+        }
+        self.0.commits.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// Numbers in splits; pauses until the ledger has grown.
+struct Numbers(Ledger);
+
+impl SourceFactory for Numbers {
+    fn create(&self, setup: &mut Setup<'_>) -> Result<Box<dyn SourceReader>> {
+        let (index, parallelism) = (setup.info.index, setup.info.parallelism);
+        let own = (0..SPLITS).filter(|s| s % u64::from(parallelism) == u64::from(index));
+        Ok(Box::new(NumberReader {
+            ledger: self.0.clone(),
+            own: own.map(|split| (split, 0)).collect(),
+            splits: setup.states.operator_list("splits", Redistribution::Split),
+            seen: None,
+        }))
+    }
+
+    fn boundedness(&self) -> Boundedness {
+        Boundedness::Bounded
+    }
+}
+
+struct NumberReader {
+    ledger: Ledger,
+    own: Vec<(u64, u64)>,
+    /// Each split and how many of its numbers are emitted.
+    splits: OperatorListState<(u64, u64)>,
+    seen: Option<usize>,
+}
+
+impl SourceReader for NumberReader {
+    fn open(&mut self, ctx: &mut Context) -> Result<()> {
+        if !ctx.is_restored() {
+            *self.splits.get_mut(ctx.states_mut()) = std::mem::take(&mut self.own);
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Poll> {
+        let now = ctx.now();
+        let splits = self.splits.get_mut(ctx.states_mut());
+        let per_split = NUMBERS / SPLITS;
+        let Some((split, next)) = splits.iter_mut().find(|(_, next)| *next < per_split) else {
+            return Ok(Poll::End);
+        };
+        if PAUSES.contains(next) {
+            let commits = self.ledger.commits.load(Ordering::SeqCst);
+            if *self.seen.get_or_insert(commits) == commits {
+                return Ok(Poll::Idle {
+                    until: Some(ProcessingTime(now.millis() + 1)),
+                });
+            }
+            self.seen = None;
+        }
+        let value = *next * SPLITS + *split;
+        *next += 1;
+        let rows: Rows<u64> = std::iter::once(Record::new(value, EventTime(0))).collect();
+        out.emit(Box::new(rows));
+        Ok(Poll::Ready)
+    }
+}
+
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let name = format!("thalweg-recovery-{name}-{}", std::process::id());
+        Directory(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// How often each remainder has come so far, in keyed state: every count appears once.
+fn job(ledger: &Ledger, directory: &Directory, failing: &[u64]) -> StreamExecutionEnvironment {
+    let env = thalweg_testkit::environment();
+    env.set_parallelism(2).configure(|config| {
+        config.batch_rows = 4;
+        config.checkpointing.interval = Some(Duration::from_millis(2));
+        config.checkpointing.directory = Some(directory.0.display().to_string());
+        config.restart = RestartStrategy::FixedDelay {
+            attempts: 100,
+            delay: Duration::ZERO,
+        };
+    });
+    let seen = Arc::new(AtomicU64::new(0));
+    let failing = failing.to_vec();
+    env.from_source("Numbers", Arc::new(Numbers(ledger.clone())), None)
+        .try_map(move |value: u64| {
+            // Over all attempts: each failure happens once.
+            if failing.contains(&seen.fetch_add(1, Ordering::SeqCst)) {
+                return Err(Error::new(ErrorKind::Retryable, "planted"));
+            }
+            Ok((value % KEYS, 1u64))
+        })
+        .key_by(|pair: &(u64, u64)| pair.0)
+        .reduce(|one, other| (one.0, one.1 + other.1))
+        .map(|(key, count)| key * NUMBERS + count)
+        .sink_to("Ledger", Arc::new(ledger.clone()));
+    env
+}
+
+fn expected() -> Vec<u64> {
+    let mut counts = [0u64; KEYS as usize];
+    let mut values: Vec<u64> = (0..NUMBERS)
+        .map(|number| {
+            let key = number % KEYS;
+            counts[key as usize] += 1;
+            key * NUMBERS + counts[key as usize]
+        })
+        .collect();
+    values.sort_unstable();
+    values
+}
+
+#[test]
+fn trap_11_a_job_that_fails_commits_every_result_once() {
+    let (ledger, directory) = (Ledger::default(), Directory::new("failing"));
+    let env = job(&ledger, &directory, &[350, 1700, 2500, 3900]);
+    env.execute().unwrap();
+    assert_eq!(ledger.values(), expected());
+    assert!(
+        ledger.commits.load(Ordering::SeqCst) > PAUSES.len(),
+        "commits come with checkpoints"
+    );
+    // A job that has ended needs its checkpoints no more.
+    assert_eq!(std::fs::read_dir(&directory.0).unwrap().count(), 0);
+}
+
+#[test]
+fn without_checkpoints_results_are_committed_at_the_end_and_a_failure_is_final() {
+    let (ledger, directory) = (Ledger::default(), Directory::new("without"));
+    // The pauses wait for commits, which there are none of here.
+    ledger.commits.store(1, Ordering::SeqCst);
+    let env = job(&ledger, &directory, &[350]);
+    env.configure(|config| config.checkpointing.directory = None);
+    let growing = ledger.commits.clone();
+    let ticking = std::thread::Builder::new()
+        .spawn(move || {
+            while growing.fetch_add(1, Ordering::SeqCst) < 200 {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+        })
+        .unwrap();
+    let error = env.execute().unwrap_err();
+    ticking.join().unwrap();
+    assert!(error.to_string().ends_with("planted"), "{error}");
+    assert!(ledger.values().is_empty());
+}
+
+#[test]
+fn an_error_of_the_user_is_not_tried_again() {
+    let (ledger, directory) = (Ledger::default(), Directory::new("user"));
+    let env = thalweg_testkit::environment();
+    env.configure(|config| {
+        config.checkpointing.directory = Some(directory.0.display().to_string());
+    });
+    let tries = Arc::new(AtomicU64::new(0));
+    let counted = tries.clone();
+    env.from_collection([1u64])
+        .try_map(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Err::<u64, Error>(Error::user("a wrong value"))
+        })
+        .sink_to("Ledger", Arc::new(ledger));
+    let error = env.execute().unwrap_err();
+    assert!(error.to_string().ends_with("a wrong value"), "{error}");
+    assert_eq!(tries.load(Ordering::SeqCst), 1);
+}
+
+/// A job is cancelled and goes on as another one, with another parallelism.
+#[test]
+fn a_job_goes_on_from_a_retained_checkpoint_of_another() {
+    let (ledger, directory) = (Ledger::default(), Directory::new("retained"));
+    let failing = |env: &StreamExecutionEnvironment| {
+        env.configure(|config| {
+            config.restart = RestartStrategy::None;
+            config.checkpointing.retention = Retention::Retain;
+        });
+    };
+    let env = job(&ledger, &directory, &[2000]);
+    failing(&env);
+    env.execute().unwrap_err();
+    let kept: Vec<PathBuf> = std::fs::read_dir(&directory.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let [kept] = kept.as_slice() else {
+        panic!("one job, one directory: {kept:?}")
+    };
+    let env = job(&ledger, &directory, &[]);
+    env.set_parallelism(3).configure(|config| {
+        config.recovery = Some(Recovery {
+            path: kept.display().to_string(),
+            ignore_unclaimed: false,
+        });
+    });
+    env.execute().unwrap();
+    assert_eq!(ledger.values(), expected());
+
+    // State that the job has no place for is not dropped in silence.
+    let other = thalweg_testkit::environment();
+    other.configure(|config| {
+        config.recovery = Some(Recovery {
+            path: kept.display().to_string(),
+            ignore_unclaimed: false,
+        });
+    });
+    other
+        .from_collection([1u64])
+        .sink_to("Ledger", Arc::new(ledger));
+    let error = other.execute().unwrap_err().to_string();
+    assert!(error.contains("has state of operator `"), "{error}");
+    assert!(error.contains("ignore-unclaimed-state"), "{error}");
+}
