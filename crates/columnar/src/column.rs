@@ -106,13 +106,34 @@ impl BatchColumn {
         if self.is_dense() || rows.len() * 2 > selected || rows.null_count() > 0 {
             return take(self.dense(), rows, None).map_err(arrow_error);
         }
-        let mut rows = rows.values().to_vec();
+        let rows = self.unfiltered_positions(rows.values());
+        take(&self.values, &UInt32Array::from(rows), None).map_err(arrow_error)
+    }
+
+    /// Where some rows of the column are in [`BatchColumn::unfiltered`].
+    pub fn unfiltered_positions(&self, rows: &[u32]) -> Vec<u32> {
+        let mut rows = rows.to_vec();
+        if self.is_dense() {
+            return rows;
+        }
         for selection in self.selections.iter().rev() {
             let positions = selection.positions();
             rows.iter_mut()
                 .for_each(|row| *row = positions[*row as usize]);
         }
-        take(&self.values, &UInt32Array::from(rows), None).map_err(arrow_error)
+        rows
+    }
+
+    /// Whether a row has the same unfiltered position in another column of its batch.
+    pub fn is_filtered_like(&self, other: &BatchColumn) -> bool {
+        let same = |(a, b): (&Arc<Selection>, &Arc<Selection>)| Arc::ptr_eq(a, b);
+        match (self.is_dense(), other.is_dense()) {
+            (false, false) => {
+                self.selections.len() == other.selections.len()
+                    && self.selections.iter().zip(&other.selections).all(same)
+            }
+            (dense, other) => dense && other,
+        }
     }
 
     /// The column to keep for long: filtered if less than half of its values are left, so that few
@@ -192,8 +213,15 @@ mod tests {
         let second: ArrayRef = Arc::new(Int64Array::from(vec![4]));
         assert_eq!(&twice.take(&UInt32Array::from(vec![1])).unwrap(), &second);
         assert!(!twice.is_dense(), "half of the rows were asked for");
+        assert_eq!(twice.unfiltered_positions(&[1, 0]), [3, 2]);
+        assert_eq!(once.unfiltered_positions(&[1, 0]), [2, 0]);
+        assert_eq!(column.unfiltered_positions(&[1, 0]), [1, 0]);
+        assert!(twice.is_filtered_like(&twice.clone()));
+        assert!(!twice.is_filtered_like(&once) && !once.is_filtered_like(&column));
         assert_eq!(twice.dense(), &expected);
         assert_eq!(&twice.take(&UInt32Array::from(vec![1])).unwrap(), &second);
         assert!(twice.is_dense());
+        assert_eq!(twice.unfiltered_positions(&[1, 0]), [1, 0]);
+        assert!(twice.is_filtered_like(&column) && !twice.is_filtered_like(&once));
     }
 }

@@ -4,7 +4,7 @@
 //!   (`+I -U +U -D`).
 //! - [`RowCodec`]: rows as canonical bytes: stable hashes, snapshot entries, general keys.
 //! - [`GroupKeys`]: key columns to dense group numbers, a batch at a time.
-//! - [`RowStore`]: rows kept in columns and found by number.
+//! - [`RowStore`]: rows kept in columns and found by number, until they are removed.
 //! - [`RowLog`]: the same for rows that come and stay, without a list of places.
 
 mod batch;
@@ -26,7 +26,7 @@ pub use hashing::{ColumnHasher, hash_columns};
 pub use row_codec::RowCodec;
 pub use row_kind::RowKind;
 pub use row_log::{Picked, RowLog};
-pub use row_store::{RowId, RowStore, StoredBatch};
+pub use row_store::{RowId, RowStore};
 
 /// Turns an Arrow error into the engine's.
 pub fn arrow_error(error: arrow_schema::ArrowError) -> thalweg_core::Error {

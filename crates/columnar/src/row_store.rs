@@ -1,51 +1,56 @@
 //! Rows kept in columns and found by number.
 //!
-//! Rows come in as whole batches, which are kept as they are (their data is shared, not copied);
-//! a row's number stays the same while it lives. When more than half of what is kept is dead, the
-//! living rows are copied together. So keeping a row costs 8 bytes beside its data, and emitting
-//! rows again is one `interleave` a column.
+//! A row's number is its place in every column, as long as it lives; later its number is given
+//! again. So keeping a row is one write a column, emitting it one read, and nothing but texts is
+//! ever moved.
+//!
+//! ```text
+//!   batch, rows ──insert──▶ numbers     column 0   [ 7 │ 1 │   │ 3 ]
+//!                                       column 1   [ a │ b │   │ v ]  v ──▶ a block of texts
+//!   numbers ──columns──▶ arrays         place        0   1   2   3
+//! ```
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_empty_array};
+mod kept_column;
+mod paged;
+mod texts;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
-use arrow_select::interleave::interleave;
-use arrow_select::take::take_record_batch;
-use thalweg_core::error::Result;
+use thalweg_core::error::{Error, Result};
 
+use self::kept_column::KeptColumn;
+use self::texts::Texts;
 use crate::arrow_error;
+use crate::column::BatchColumn;
 
-/// The number of a kept row.
+/// The number of a kept row, below [`RowStore::ROWS_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RowId(pub u32);
-
-// Small stores are not worth copying together.
-const COMPACT_ROWS_MIN: usize = 16_384;
-const DEAD: (u32, u32) = (u32::MAX, u32::MAX);
-// The batch of rows that wait for theirs.
-const WAITING: u32 = u32::MAX - 1;
 
 /// Rows of one schema.
 pub struct RowStore {
     schema: SchemaRef,
-    batches: Vec<RecordBatch>,
-    places: Vec<(u32, u32)>,
-    free: Vec<u32>,
-    // Rows that were inserted before their batch; some may be dead again.
-    waiting: Vec<u32>,
-    live: usize,
-    kept: usize,
+    columns: Vec<KeptColumn>,
+    texts: Texts,
+    free: Vec<RowId>,
+    places: u32,
 }
 
 impl RowStore {
+    /// How many rows a store can keep.
+    pub const ROWS_MAX: u32 = 1 << 31;
+
     /// An empty store.
     pub fn new(schema: SchemaRef) -> Self {
+        let fields = schema.fields().iter();
         RowStore {
-            schema,
-            batches: Vec::new(),
-            places: Vec::new(),
+            columns: fields
+                .map(|field| KeptColumn::new(field.data_type()))
+                .collect(),
+            texts: Texts::default(),
             free: Vec::new(),
-            waiting: Vec::new(),
-            live: 0,
-            kept: 0,
+            places: 0,
+            schema,
         }
     }
 
@@ -56,243 +61,143 @@ impl RowStore {
 
     /// How many rows live.
     pub fn len(&self) -> usize {
-        self.live
+        self.places as usize - self.free.len()
     }
 
     /// Whether none does.
     pub fn is_empty(&self) -> bool {
-        self.live == 0
+        self.len() == 0
     }
 
-    /// Keeps a batch; `insert` then gives numbers to those of its rows that shall live.
+    /// Keeps some rows of a batch and appends their numbers, in that order.
+    ///
+    /// Columns that have not been filtered are read only where these rows are.
     ///
     /// # Errors
-    /// `User` if the dead rows cannot be cleared away.
-    pub fn add_batch(&mut self, batch: RecordBatch) -> Result<StoredBatch> {
-        if self.is_sparse() {
-            self.compact()?;
+    /// `Unsupported` for more rows than there are numbers, or a type without a canonical form.
+    pub fn insert(
+        &mut self,
+        columns: &[BatchColumn],
+        rows: &[u32],
+        ids: &mut Vec<RowId>,
+    ) -> Result<()> {
+        let first = ids.len();
+        for _ in rows {
+            ids.push(self.give_number()?);
         }
-        self.kept += batch.num_rows();
-        self.batches.push(batch);
-        Ok(StoredBatch((self.batches.len() - 1) as u32))
-    }
-
-    /// Gives a number to a row of a kept batch. Valid until the next `add_batch`.
-    #[inline]
-    pub fn insert(&mut self, batch: &StoredBatch, row: usize) -> RowId {
-        self.insert_at((batch.0, row as u32))
-    }
-
-    /// Gives a number to a row of a batch that comes by [`RowStore::keep_waiting`]. Until then its
-    /// columns are not there, and nothing but this and `remove` may be called.
-    pub fn insert_waiting(&mut self, row: usize) -> RowId {
-        let id = self.insert_at((WAITING, row as u32));
-        self.waiting.push(id.0);
-        id
-    }
-
-    /// Whether a row's batch is yet to come.
-    #[inline]
-    pub fn is_waiting(&self, id: RowId) -> bool {
-        self.places[id.0 as usize].0 == WAITING
-    }
-
-    /// Keeps those rows of a batch that wait for it and live: copied, if they are few.
-    ///
-    /// # Errors
-    /// `User` if a column cannot be gathered.
-    pub fn keep_waiting(&mut self, records: &RecordBatch) -> Result<()> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let batch = self.batches.len() as u32;
-        let mut rows = Vec::new();
-        // A number that was given twice is moved once.
-        waiting.retain(|id| {
-            let place = &mut self.places[*id as usize];
-            let waits = place.0 == WAITING;
-            if waits {
-                rows.push(place.1);
-                *place = (batch, place.1);
+        let (ids, places) = (&ids[first..], self.places as usize);
+        let located = Located::new(columns, rows);
+        let (mut texts, mut views, mut buffers) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, kept) in self.columns.iter_mut().enumerate() {
+            let (array, rows) = (columns[at].unfiltered(), located.rows(at));
+            match kept.views(array, rows) {
+                Some((column_views, column_buffers)) => {
+                    texts.push(at);
+                    views.push(column_views);
+                    buffers.push(column_buffers);
+                }
+                None => kept.put(array, rows, ids, places, &mut self.texts)?,
             }
-            waits
-        });
-        if rows.is_empty() {
+        }
+        self.texts.keep(&buffers, &mut views)?;
+        for (at, views) in texts.into_iter().zip(&views) {
+            let array = columns[at].unfiltered();
+            self.columns[at].put_views(array, located.rows(at), views, ids, places);
+        }
+        self.clear_holes()
+    }
+
+    fn give_number(&mut self) -> Result<RowId> {
+        if let Some(id) = self.free.pop() {
+            return Ok(id);
+        }
+        if self.places == RowStore::ROWS_MAX {
+            return Err(Error::unsupported(
+                "more than 2^31 rows in one instance's state",
+            ));
+        }
+        self.places += 1;
+        Ok(RowId(self.places - 1))
+    }
+
+    fn clear_holes(&mut self) -> Result<()> {
+        if !self.texts.is_sparse(self.places as usize) {
             return Ok(());
         }
-        let mut kept = records.clone();
-        if rows.len() * 2 < records.num_rows() {
-            for (at, id) in waiting.iter().enumerate() {
-                self.places[*id as usize].1 = at as u32;
-            }
-            kept = take_record_batch(records, &UInt32Array::from(rows)).map_err(arrow_error)?;
+        let views = self.columns.iter_mut().filter_map(KeptColumn::text_views);
+        self.texts.compact(&mut views.collect::<Vec<_>>())
+    }
+
+    /// Forgets rows, each of which must live.
+    pub fn remove(&mut self, ids: &[RowId]) {
+        for column in &mut self.columns {
+            column.forget(ids, &mut self.texts);
         }
-        self.kept += kept.num_rows();
-        self.batches.push(kept);
-        if self.is_sparse() {
-            self.compact()?;
-        }
-        Ok(())
-    }
-
-    fn is_sparse(&self) -> bool {
-        self.kept > COMPACT_ROWS_MIN && self.kept > 2 * self.live
-    }
-
-    #[inline]
-    fn insert_at(&mut self, place: (u32, u32)) -> RowId {
-        self.live += 1;
-        match self.free.pop() {
-            Some(id) => {
-                self.places[id as usize] = place;
-                RowId(id)
-            }
-            None => {
-                self.places.push(place);
-                RowId((self.places.len() - 1) as u32)
-            }
-        }
-    }
-
-    /// Forgets a row.
-    pub fn remove(&mut self, id: RowId) {
-        self.places[id.0 as usize] = DEAD;
-        self.free.push(id.0);
-        self.live -= 1;
-    }
-
-    /// The batch and position of a row, for reading single values.
-    #[inline]
-    pub fn place(&self, id: RowId) -> (&RecordBatch, usize) {
-        let (batch, row) = self.places[id.0 as usize];
-        (&self.batches[batch as usize], row as usize)
+        // Places in the order in which they were written are found faster.
+        self.free.extend(ids.iter().rev());
     }
 
     /// The columns of some rows, in that order.
     ///
     /// # Errors
-    /// `User` if a column cannot be gathered.
+    /// `Corrupt` never, unless memory is.
     pub fn columns(&self, ids: &[RowId]) -> Result<Vec<ArrayRef>> {
-        // Only the batches that are asked for take part: interleave looks at all it is given.
-        let mut used = Vec::new();
-        let mut local = vec![u32::MAX; self.batches.len()];
-        let mut places = Vec::with_capacity(ids.len());
-        for id in ids {
-            let (batch, row) = self.places[id.0 as usize];
-            let at = &mut local[batch as usize];
-            if *at == u32::MAX {
-                *at = used.len() as u32;
-                used.push(&self.batches[batch as usize]);
-            }
-            places.push((*at as usize, row as usize));
-        }
-        let columns = self.schema.fields().iter().enumerate();
+        let columns = self.columns.iter();
         columns
-            .map(|(column, field)| {
-                let arrays: Vec<&dyn Array> = used
-                    .iter()
-                    .map(|batch| batch.column(column).as_ref())
-                    .collect();
-                if arrays.is_empty() {
-                    return Ok(new_empty_array(field.data_type()));
-                }
-                interleave(&arrays, &places).map_err(arrow_error)
-            })
+            .map(|column| column.gather(ids, &self.texts))
             .collect()
     }
 
     /// Some rows as a batch, in that order.
     ///
     /// # Errors
-    /// `User` if a column cannot be gathered.
+    /// `User` if the rows are not what the schema says.
     pub fn rows(&self, ids: &[RowId]) -> Result<RecordBatch> {
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         RecordBatch::try_new_with_options(self.schema.clone(), self.columns(ids)?, &options)
             .map_err(arrow_error)
     }
 
-    /// The numbers of all living rows.
-    pub fn ids(&self) -> impl Iterator<Item = RowId> + '_ {
-        let all = self.places.iter().enumerate();
-        all.filter(|(_, place)| **place != DEAD)
-            .map(|(id, _)| RowId(id as u32))
-    }
-
-    fn compact(&mut self) -> Result<()> {
-        let ids: Vec<RowId> = self.ids().collect();
-        let mut batches = Vec::new();
-        // All are gathered before any place changes: later chunks still need the old places.
-        for ids in ids.chunks(COMPACT_ROWS_MIN) {
-            batches.push(self.rows(ids)?);
+    /// Appends the canonical bytes of a row: those of [`RowCodec`](crate::RowCodec).
+    pub fn encode(&self, id: RowId, out: &mut Vec<u8>) {
+        for column in &self.columns {
+            column.encode(id, &self.texts, out);
         }
-        for (n, id) in ids.iter().enumerate() {
-            let place = (n / COMPACT_ROWS_MIN, n % COMPACT_ROWS_MIN);
-            self.places[id.0 as usize] = (place.0 as u32, place.1 as u32);
-        }
-        self.kept = ids.len();
-        self.batches = batches;
-        Ok(())
     }
 }
 
-/// A batch that a [`RowStore`] keeps.
-pub struct StoredBatch(u32);
+/// Where some rows are in each of a batch's columns, before they are filtered.
+struct Located {
+    positions: Vec<Vec<u32>>,
+    // By column: which of them.
+    of: Vec<usize>,
+}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use arrow_array::Int64Array;
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::Int64Type;
-    use std::sync::Arc;
-
-    #[test]
-    fn rows_keep_their_numbers_when_dead_ones_are_cleared_away() {
-        let column = |range: std::ops::Range<i64>| -> ArrayRef {
-            Arc::new(Int64Array::from_iter_values(range))
+impl Located {
+    fn new(columns: &[BatchColumn], rows: &[u32]) -> Self {
+        let mut located = Located {
+            positions: Vec::new(),
+            of: Vec::with_capacity(columns.len()),
         };
-        let schema = RecordBatch::try_from_iter([("a", column(0..1))])
-            .unwrap()
-            .schema();
-        let mut store = RowStore::new(schema);
-        let mut kept = Vec::new();
-        for start in (0..100_000i64).step_by(1000) {
-            let batch = RecordBatch::try_from_iter([("a", column(start..start + 1000))]).unwrap();
-            let stored = store.add_batch(batch).unwrap();
-            let ids: Vec<RowId> = (0..1000).map(|row| store.insert(&stored, row)).collect();
-            for (row, id) in ids.into_iter().enumerate() {
-                if row % 100 == 0 {
-                    kept.push((start + row as i64, id));
-                } else {
-                    store.remove(id);
-                }
+        // Columns of one batch mostly went through the same filter.
+        let mut filters: Vec<&BatchColumn> = Vec::new();
+        for column in columns {
+            let known = filters
+                .iter()
+                .position(|filter| filter.is_filtered_like(column));
+            located.of.push(known.unwrap_or(filters.len()));
+            if known.is_none() {
+                filters.push(column);
+                located.positions.push(column.unfiltered_positions(rows));
             }
         }
-        assert_eq!(store.len(), 1000);
-        assert!(store.kept < 20_000, "{} rows are kept", store.kept);
-        let ids: Vec<RowId> = kept.iter().map(|(_, id)| *id).collect();
-        let rows = store.rows(&ids).unwrap();
-        let values = rows.column(0).as_primitive::<Int64Type>().values().to_vec();
-        assert_eq!(
-            values,
-            kept.iter().map(|(value, _)| *value).collect::<Vec<_>>()
-        );
+        located
     }
 
-    #[test]
-    fn of_a_batch_that_is_waited_for_only_the_living_rows_are_kept() {
-        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
-        let records = RecordBatch::try_from_iter([("a", column)]).unwrap();
-        let mut store = RowStore::new(records.schema());
-        let first = store.insert_waiting(7);
-        let second = store.insert_waiting(8);
-        store.remove(first);
-        let third = store.insert_waiting(50);
-        assert!(store.is_waiting(third));
-        store.keep_waiting(&records).unwrap();
-        assert_eq!((store.len(), store.kept), (2, 2));
-        let rows = store.rows(&[third, second]).unwrap();
-        assert_eq!(
-            rows.column(0).as_primitive::<Int64Type>().values(),
-            &[50, 8]
-        );
+    fn rows(&self, column: usize) -> &[u32] {
+        &self.positions[self.of[column]]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
-use hashbrown::HashTable;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use thalweg_core::error::Result;
 
 use super::HASHER;
@@ -90,17 +89,34 @@ fn narrowed(values: impl Iterator<Item = i64>, data_type: &DataType) -> Result<A
     integer_like!(data_type, narrow, Err(unsupported(data_type)))
 }
 
+/// A place of the hash table: half of a key's hash, and its group number plus one, 0 if it is free.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    tag: u32,
+    group: u32,
+}
+
+// Rows whose places are read together.
+const ROWS_AHEAD: usize = 64;
+const PLACES_MIN: usize = 64;
+
 /// Keys of `N` numbers.
+///
+/// An open table of group numbers beside a list of keys: a table of keys would be several times as
+/// large, and what a look-up costs in a large state is the memory that is not in a cache. The places
+/// of many rows are read before any of them is looked at, so that the reads overlap.
 pub struct FixedKeys<const N: usize> {
-    table: HashTable<([i64; N], u32)>,
+    // INVARIANT: a power of two, more than the keys.
+    table: Vec<Place>,
     keys: Vec<[i64; N]>,
 }
 
 impl<const N: usize> FixedKeys<N> {
     /// Room for some keys.
     pub fn with_capacity(keys: usize) -> Self {
+        let places = (keys * 3 / 2 + 1).next_power_of_two().max(PLACES_MIN);
         FixedKeys {
-            table: HashTable::with_capacity(keys),
+            table: vec![Place::default(); places],
             keys: Vec::with_capacity(keys),
         }
     }
@@ -110,8 +126,7 @@ impl<const N: usize> FixedKeys<N> {
     }
 
     pub fn byte_size(&self) -> usize {
-        self.table.capacity() * size_of::<([i64; N], u32)>()
-            + self.keys.capacity() * size_of::<[i64; N]>()
+        self.table.capacity() * size_of::<Place>() + self.keys.capacity() * size_of::<[i64; N]>()
     }
 
     /// Appends the numbers of keys whose columns have no NULL.
@@ -121,32 +136,71 @@ impl<const N: usize> FixedKeys<N> {
             *values = widened(column)?;
         }
         let rows = values[0].len();
+        // Checked once here, and so not in the loops below.
+        let values: [&[i64]; N] = std::array::from_fn(|column| &values[column][..rows]);
         groups.reserve(rows);
-        // Neighbouring rows often share a key.
-        let mut last: Option<([i64; N], u32)> = None;
-        let key_of = |row: usize| std::array::from_fn(|column| values[column][row]);
-        for key in (0..rows).map(key_of) {
-            let group = match last {
-                Some((known, group)) if known == key => group,
-                _ => self.number(key),
-            };
-            last = Some((key, group));
-            groups.push(group);
+        let mut keys = [[0; N]; ROWS_AHEAD];
+        let mut hashes = [0; ROWS_AHEAD];
+        let mut places = [Place::default(); ROWS_AHEAD];
+        for start in (0..rows).step_by(ROWS_AHEAD) {
+            let len = ROWS_AHEAD.min(rows - start);
+            let mask = self.table.len() - 1;
+            for at in 0..len {
+                keys[at] = std::array::from_fn(|column| values[column][start + at]);
+                hashes[at] = hash_key(&keys[at]);
+                places[at] = self.table[hashes[at] as usize & mask];
+            }
+            for at in 0..len {
+                let (key, hash, place) = (&keys[at], hashes[at], places[at]);
+                // A place that was taken when it was read still is, or has moved with the table.
+                let known = self.is_at(place, key, hash);
+                groups.push(known.unwrap_or_else(|| self.number(key, hash)));
+            }
         }
         Ok(())
     }
 
     #[inline]
-    fn number(&mut self, key: [i64; N]) -> u32 {
-        let hash = hash_key(&key);
-        if let Some((_, group)) = self.table.find(hash, |(known, _)| *known == key) {
-            return *group;
+    fn is_at(&self, place: Place, key: &[i64; N], hash: u64) -> Option<u32> {
+        let group = place.group.wrapping_sub(1);
+        let same = place.tag == tag(hash) && self.keys.get(group as usize) == Some(key);
+        same.then_some(group)
+    }
+
+    fn number(&mut self, key: &[i64; N], hash: u64) -> u32 {
+        let mask = self.table.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.table[at].group != 0 {
+            if let Some(group) = self.is_at(self.table[at], key, hash) {
+                return group;
+            }
+            at = (at + 1) & mask;
         }
-        let group = self.keys.len() as u32;
-        self.keys.push(key);
-        let rehash = |(known, _): &([i64; N], u32)| hash_key(known);
-        self.table.insert_unique(hash, (key, group), rehash);
-        group
+        self.keys.push(*key);
+        self.table[at] = Place {
+            tag: tag(hash),
+            group: self.keys.len() as u32,
+        };
+        if self.keys.len() * 3 > self.table.len() * 2 {
+            self.grow();
+        }
+        self.keys.len() as u32 - 1
+    }
+
+    fn grow(&mut self) {
+        self.table = vec![Place::default(); self.table.len() * 2];
+        let mask = self.table.len() - 1;
+        for (group, key) in self.keys.iter().enumerate() {
+            let hash = hash_key(key);
+            let mut at = hash as usize & mask;
+            while self.table[at].group != 0 {
+                at = (at + 1) & mask;
+            }
+            self.table[at] = Place {
+                tag: tag(hash),
+                group: group as u32 + 1,
+            };
+        }
     }
 
     /// Appends the canonical bytes of a key.
@@ -170,5 +224,60 @@ impl<const N: usize> FixedKeys<N> {
 
 #[inline]
 fn hash_key<const N: usize>(key: &[i64; N]) -> u64 {
-    HASHER.hash_one(key)
+    let mut hasher = HASHER.build_hasher();
+    for value in key {
+        hasher.write_i64(*value);
+    }
+    hasher.finish()
+}
+
+/// The half of a hash that does not choose the place.
+#[inline]
+fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::Int64Array;
+    use std::collections::BTreeMap;
+
+    fn numbers_equal_those_of_a_map<const N: usize>(keys: impl Fn(u64) -> [i64; N]) {
+        let mut table = FixedKeys::<N>::with_capacity(0);
+        let mut map: BTreeMap<[i64; N], u32> = BTreeMap::new();
+        let mut random = 7u64;
+        for rows in [1, 63, 64, 65, 1000, 20_000, 3] {
+            let rows: Vec<[i64; N]> = (0..rows)
+                .map(|_| {
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    keys(random >> 33)
+                })
+                .collect();
+            let columns: [ArrayRef; N] = std::array::from_fn(|column| -> ArrayRef {
+                Arc::new(Int64Array::from_iter_values(
+                    rows.iter().map(|key| key[column]),
+                ))
+            });
+            let mut groups = Vec::new();
+            table.intern(&columns, &mut groups).unwrap();
+            let next = |map: &BTreeMap<_, u32>| map.len() as u32;
+            for (row, group) in rows.iter().zip(groups) {
+                let number = next(&map);
+                assert_eq!(group, *map.entry(*row).or_insert(number));
+            }
+        }
+        assert_eq!(table.len(), map.len());
+    }
+
+    #[test]
+    fn keys_are_numbered_in_order_of_appearance_while_the_table_grows() {
+        numbers_equal_those_of_a_map(|random| [random as i64 % 9000 - 4500]);
+        numbers_equal_those_of_a_map(|random| [(random as i64 % 9000) << 40]);
+        numbers_equal_those_of_a_map(|random| [random as i64 % 90, -(random as i64 >> 20) % 200]);
+        // All in one batch and all the same, and the numbers at the ends.
+        numbers_equal_those_of_a_map(|random| [i64::MIN + random as i64 % 2, i64::MAX]);
+    }
 }

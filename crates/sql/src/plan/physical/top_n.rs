@@ -10,7 +10,7 @@ use thalweg_core::config::RuntimeMode;
 
 use super::{Factory, PhysicalPlanner, arrow_schema, nested};
 use crate::error::{SqlError, SqlResult};
-use crate::exec::top_n::{TopN, TopNSpec};
+use crate::exec::top_n::{TopNSpec, top_n};
 use crate::exec::window_buffer::{WindowBuffer, WindowInput, top_rows};
 use crate::plan::stream::{ColumnTrait, Stream, WindowRole};
 
@@ -126,7 +126,7 @@ impl PhysicalPlanner<'_> {
     ) -> SqlResult<Stream> {
         let updating = !spec.batch_mode;
         let line = format!("TopN[rank {}..={}]", spec.from, spec.to);
-        let factory: Factory = Arc::new(move |setup| Ok(Box::new(TopN::new(spec.clone(), setup)?)));
+        let factory: Factory = Arc::new(move |setup| top_n(spec.clone(), setup));
         let (edge, parallelism) = self.keyed(partition);
         let node = self.add_operator("TopN", factory, &[(input.node, edge)], parallelism);
         let mut traits = vec![ColumnTrait::default(); input.traits.len()];
@@ -203,7 +203,7 @@ impl PhysicalPlanner<'_> {
             schema: arrow_schema(&stream.schema),
         };
         let updating = !spec.batch_mode;
-        let factory: Factory = Arc::new(move |setup| Ok(Box::new(TopN::new(spec.clone(), setup)?)));
+        let factory: Factory = Arc::new(move |setup| top_n(spec.clone(), setup));
         let (edge, parallelism) = self.keyed(Vec::new());
         stream.node = self.add_operator("SortLimit", factory, &[(stream.node, edge)], parallelism);
         stream.parallelism = parallelism;
