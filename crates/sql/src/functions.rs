@@ -2,7 +2,7 @@
 
 mod arithmetic;
 mod simple;
-mod text;
+pub mod text;
 mod time;
 
 use std::collections::BTreeMap;

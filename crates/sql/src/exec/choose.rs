@@ -17,9 +17,13 @@ use arrow_schema::{DataType, Schema};
 use datafusion_common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion_expr::{ColumnarValue, Operator};
 use datafusion_physical_expr::PhysicalExpr;
-use datafusion_physical_expr::expressions::{BinaryExpr, CaseExpr, Column, Literal};
+use datafusion_physical_expr::expressions::{
+    BinaryExpr, CaseExpr, Column, IsNotNullExpr, IsNullExpr, Literal,
+};
 
 use super::expr::Expression;
+use super::prepared::Prepared;
+use super::text_set::TextSet;
 
 /// The value of the first column whose condition is true, else of the last.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -57,19 +61,30 @@ impl Choose {
 }
 
 /// Comparisons of columns and constants, and what is combined of them.
-fn never_fails(condition: &Expression) -> bool {
+pub fn never_fails(condition: &Expression) -> bool {
     use Operator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
+    if condition.is::<TextSet>() || condition.is::<IsNullExpr>() || condition.is::<IsNotNullExpr>()
+    {
+        return condition.children().into_iter().all(is_given);
+    }
     let Some(binary) = condition.downcast_ref::<BinaryExpr>() else {
         return false;
     };
-    let given = |side: &Expression| {
-        side.downcast_ref::<Column>().is_some() || side.downcast_ref::<Literal>().is_some()
-    };
     match binary.op() {
         And | Or => never_fails(binary.left()) && never_fails(binary.right()),
-        Eq | NotEq | Lt | LtEq | Gt | GtEq => given(binary.left()) && given(binary.right()),
+        Eq | NotEq | Lt | LtEq | Gt | GtEq => is_given(binary.left()) && is_given(binary.right()),
         _ => false,
     }
+}
+
+/// Columns, constants, and cheap functions of them.
+fn is_given(side: &Expression) -> bool {
+    let prepared = side.downcast_ref::<Prepared>();
+    side.is::<Column>()
+        || side.is::<Literal>()
+        || prepared.is_some_and(|prepared| {
+            !prepared.is_costly() && prepared.children().into_iter().all(is_given)
+        })
 }
 
 impl fmt::Display for Choose {

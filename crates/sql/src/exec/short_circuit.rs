@@ -1,8 +1,8 @@
 //! `AND` and `OR` whose left side protects the right one.
 //!
-//! `n <> 0 AND 10 / n > 5` must not divide by zero. Where the right side can fail it is computed
-//! only for the rows whose result it decides; elsewhere the plain form, which computes both sides
-//! for all rows, is faster.
+//! `n <> 0 AND 10 / n > 5` must not divide by zero. Where the right side can fail, or searches for a
+//! pattern, it is computed only for the rows whose result it decides; elsewhere the plain form,
+//! which computes both sides for all rows, is faster.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -19,9 +19,13 @@ use datafusion_physical_expr::expressions::{
 use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use super::choose::Choose;
+use super::choose_text::ChooseText;
 use super::expr::Expression;
+use super::prepared::Prepared;
 use super::remainder::Remainder;
 use super::scale::Scale;
+use super::text_match::TextMatch;
+use super::text_set::TextSet;
 
 /// A conjunction or disjunction, left side first.
 #[derive(Debug)]
@@ -33,7 +37,7 @@ pub struct ShortCircuit {
 }
 
 impl ShortCircuit {
-    /// The protecting form of an expression, if its right side may fail.
+    /// The protecting form of an expression, if its right side may fail or is costly.
     pub fn of(expression: &Expression) -> Option<ShortCircuit> {
         let binary = expression.downcast_ref::<BinaryExpr>()?;
         let and = match binary.op() {
@@ -41,7 +45,7 @@ impl ShortCircuit {
             Operator::Or => false,
             _ => return None,
         };
-        may_fail(binary.right()).then(|| ShortCircuit {
+        (may_fail(binary.right()) || is_costly(binary.right())).then(|| ShortCircuit {
             left: binary.left().clone(),
             right: binary.right().clone(),
             and,
@@ -61,12 +65,24 @@ fn may_fail(expression: &Expression) -> bool {
         || expression.is::<Scale>()
         || expression.is::<Remainder>()
         || expression.is::<Choose>()
+        || expression.is::<ChooseText>()
+        || expression.is::<Prepared>()
+        || expression.is::<TextSet>()
+        || expression.is::<TextMatch>()
         || expression.is::<ShortCircuit>()
         || is_harmless_call(expression)
         || expression
             .downcast_ref::<BinaryExpr>()
             .is_some_and(|binary| is_safe(binary.op()));
     !harmless || expression.children().into_iter().any(may_fail)
+}
+
+/// Whether to compute an expression takes longer than to select rows.
+fn is_costly(expression: &Expression) -> bool {
+    let prepared = expression.downcast_ref::<Prepared>();
+    prepared.is_some_and(Prepared::is_costly)
+        || expression.is::<TextMatch>()
+        || expression.children().into_iter().any(is_costly)
 }
 
 /// Comparisons and logic; arithmetic overflows or divides by zero.

@@ -1,5 +1,14 @@
 //! Texts: `SPLIT_INDEX`, `REGEXP_REPLACE`, `REGEXP_EXTRACT`, `SPLIT`.
 
+mod chosen;
+mod column;
+mod extract;
+mod field;
+mod letter_case;
+mod like;
+mod one_pass;
+mod prepared;
+
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringViewBuilder};
@@ -12,6 +21,11 @@ use datafusion_expr::ScalarUDF;
 use regex::{CaptureLocations, Regex};
 
 use super::simple::exact;
+
+pub use chosen::{Texts, choose};
+pub use column::{SHORT_MAX, short_view};
+pub use like::compile_like;
+pub use prepared::{TextFunction, prepare};
 
 const TEXT: DataType = DataType::Utf8View;
 
