@@ -25,7 +25,7 @@ use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable, TableHand
 use thalweg_core::time::EventTime;
 use thalweg_core::watermark::Watermark;
 
-use super::aggregate::{Accumulator, AggregateCall, accumulators, update_all};
+use super::aggregate::{Accumulators, AggregateCall, Changes, evaluate_calls};
 use super::expr::{Expression, batch, evaluate, evaluate_all};
 use super::group_aggregate::{read_group, write_groups};
 use super::window_spec::{WindowSpec, from_millis, to_millis};
@@ -67,6 +67,15 @@ pub struct WindowAggregateSpec {
 }
 
 impl WindowAggregateSpec {
+    /// New accumulators of a slice, which goes as a whole.
+    fn accumulators(&self) -> Result<Accumulators> {
+        let changes = Changes {
+            retracts: self.updates,
+            clears: false,
+        };
+        Accumulators::new(&self.calls, changes)
+    }
+
     /// Puts the output's columns together.
     pub(super) fn output(
         &self,
@@ -118,7 +127,7 @@ impl WindowAggregate {
             window_groups: 0,
         };
         // A wrong argument type should fail the plan, not the first row.
-        accumulators(&spec.calls, spec.updates)?;
+        spec.accumulators()?;
         let table = setup.states.table("slices", table);
         Ok(WindowAggregate {
             spec,
@@ -134,24 +143,16 @@ impl WindowAggregate {
             return Ok(());
         }
         let keys = evaluate_all(&self.spec.keys, input.records())?;
-        let evaluated: Result<Vec<_>> = self
-            .spec
-            .calls
-            .iter()
-            .map(|call| call.evaluate(input.records()))
-            .collect();
+        let evaluated = evaluate_calls(&self.spec.calls, input.records())?;
         let watermark = ctx.watermark();
         let table = ctx.states_mut().get_mut(&self.table);
         let new = !table.slices.contains_key(&end);
         let slice = table.slice(end)?;
         self.groups.clear();
         slice.intern(&keys, input.num_rows(), &mut self.groups)?;
-        update_all(
-            &mut slice.accumulators,
-            &evaluated?,
-            &self.groups,
-            input.kinds(),
-        )?;
+        slice
+            .accumulators
+            .update(&evaluated, &self.groups, input.kinds())?;
         if new {
             // The first of its windows that has not fired; later ones follow one by one.
             let mut ends = self.spec.window.windows_of_slice(end);
@@ -172,16 +173,11 @@ impl WindowAggregate {
             let groups: Vec<u32> = (firing.next..upto).collect();
             firing.next = upto;
             let keys = firing.merged.key_columns(&groups)?;
-            let results: Result<Vec<ArrayRef>> = firing
-                .merged
-                .accumulators
-                .iter()
-                .map(|a| a.result(&groups))
-                .collect();
+            let results = firing.merged.accumulators.results(&groups)?;
             let (start, end) = (self.spec.window.window_start(firing.end), firing.end);
             let rows = self
                 .spec
-                .output(&keys, &results?, &|_| (start, end), groups.len())?;
+                .output(&keys, &results, &|_| (start, end), groups.len())?;
             out.emit(Box::new(rows));
         }
         if firing.next < total {
@@ -300,7 +296,7 @@ impl WindowAggregate {
 /// The groups of one slice, or of the slices merged for a window.
 struct Slice {
     keys: GroupKeys,
-    accumulators: Vec<Box<dyn Accumulator>>,
+    accumulators: Accumulators,
     groups: usize,
     global: bool,
 }
@@ -309,7 +305,7 @@ impl Slice {
     fn new(spec: &WindowAggregateSpec, groups: usize) -> Result<Self> {
         Ok(Slice {
             keys: GroupKeys::with_capacity(spec.key_types.clone(), groups),
-            accumulators: accumulators(&spec.calls, spec.updates)?,
+            accumulators: spec.accumulators()?,
             groups: 0,
             global: spec.key_types.is_empty(),
         })
@@ -341,9 +337,7 @@ impl Slice {
         let groups = if self.global { 1 } else { self.keys.len() };
         if groups != self.groups {
             self.groups = groups;
-            for accumulator in &mut self.accumulators {
-                accumulator.resize(groups);
-            }
+            self.accumulators.resize(groups);
         }
     }
 
@@ -352,10 +346,8 @@ impl Slice {
         let mut ours = Vec::with_capacity(theirs.len());
         let keys = other.key_columns(&theirs)?;
         self.intern(&keys, theirs.len(), &mut ours)?;
-        for (own, other) in self.accumulators.iter_mut().zip(&other.accumulators) {
-            own.merge(&ours, &other.state(&theirs)?)?;
-        }
-        Ok(())
+        self.accumulators
+            .merge(&ours, &other.accumulators.state(&theirs)?)
     }
 }
 
