@@ -13,8 +13,9 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use thalweg_core::error::{Error, Result};
 
-use self::fixed::{FixedKeys, is_integer_like};
+use self::fixed::FixedKeys;
 use crate::encoded_rows::EncodedRows;
+use crate::integers::is_integer_like;
 use crate::row_codec::RowCodec;
 
 /// The distinct keys seen so far, numbered in order of appearance.

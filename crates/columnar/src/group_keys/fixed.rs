@@ -1,93 +1,14 @@
 //! Keys of one or two numbers, kept in the hash table itself.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType,
-};
-use arrow_array::{Array, ArrayRef, PrimitiveArray};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_array::ArrayRef;
+use arrow_schema::DataType;
 use std::hash::{BuildHasher, Hasher};
 use thalweg_core::error::Result;
 
 use super::HASHER;
-use crate::row_codec::unsupported;
-
-/// Calls a macro with the Arrow type of an integer-like column.
-macro_rules! integer_like {
-    ($data_type:expr, $then:ident, $otherwise:expr) => {
-        match $data_type {
-            DataType::Int8 => $then!(Int8Type),
-            DataType::Int16 => $then!(Int16Type),
-            DataType::Int32 => $then!(Int32Type),
-            DataType::Int64 => $then!(Int64Type),
-            DataType::Date32 => $then!(Date32Type),
-            DataType::Timestamp(TimeUnit::Second, _) => $then!(TimestampSecondType),
-            DataType::Timestamp(TimeUnit::Millisecond, _) => $then!(TimestampMillisecondType),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => $then!(TimestampMicrosecondType),
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => $then!(TimestampNanosecondType),
-            _ => $otherwise,
-        }
-    };
-}
-
-/// Whether a column's values are whole numbers of at most 64 bits.
-pub fn is_integer_like(data_type: &DataType) -> bool {
-    macro_rules! yes {
-        ($type:ty) => {
-            true
-        };
-    }
-    integer_like!(data_type, yes, false)
-}
-
-/// The values of an integer-like column, widened.
-fn widened(column: &ArrayRef) -> Result<Cow<'_, [i64]>> {
-    macro_rules! widen {
-        ($type:ty) => {
-            widen::<$type>(column.as_primitive::<$type>())
-        };
-    }
-    Ok(integer_like!(
-        column.data_type(),
-        widen,
-        return Err(unsupported(column.data_type()))
-    ))
-}
-
-fn widen<T>(column: &PrimitiveArray<T>) -> Cow<'_, [i64]>
-where
-    T: ArrowPrimitiveType,
-    T::Native: Into<i64>,
-{
-    if T::DATA_TYPE.primitive_width() == Some(8) {
-        return Cow::Borrowed(column.values().inner().typed_data());
-    }
-    Cow::Owned(
-        column
-            .values()
-            .iter()
-            .map(|value| (*value).into())
-            .collect(),
-    )
-}
-
-/// A column of a type out of widened values of it.
-fn narrowed(values: impl Iterator<Item = i64>, data_type: &DataType) -> Result<ArrayRef> {
-    macro_rules! narrow {
-        ($type:ty) => {{
-            // The value was of this type before it was widened.
-            let values = values.map(|value| value as <$type as ArrowPrimitiveType>::Native);
-            let column = PrimitiveArray::<$type>::from_iter_values(values);
-            Ok(Arc::new(column.with_data_type(data_type.clone())))
-        }};
-    }
-    integer_like!(data_type, narrow, Err(unsupported(data_type)))
-}
+use crate::integers::{narrowed, widened};
 
 /// A place of the hash table: half of a key's hash, and its group number plus one, 0 if it is free.
 #[derive(Clone, Copy, Default)]
@@ -242,6 +163,7 @@ mod tests {
     use super::*;
     use arrow_array::Int64Array;
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     fn numbers_equal_those_of_a_map<const N: usize>(keys: impl Fn(u64) -> [i64; N]) {
         let mut table = FixedKeys::<N>::with_capacity(0);

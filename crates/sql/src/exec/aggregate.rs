@@ -5,6 +5,7 @@
 //! operator's affair. Additions and retractions come with the row kinds. State leaves and enters
 //! as Arrow columns, which serves merging of windows, two-phase aggregation and snapshots alike.
 
+mod accumulators;
 mod count;
 mod distinct;
 mod extreme;
@@ -12,6 +13,7 @@ mod factory;
 mod list;
 mod positional;
 mod sum;
+mod text_extreme;
 mod value;
 mod variance;
 
@@ -19,7 +21,8 @@ use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_schema::DataType;
 use thalweg_core::error::Result;
 
-pub use factory::{AggregateCall, AggregateKind, EvaluatedCall, accumulators, update_all};
+pub use accumulators::{Accumulators, Changes, evaluate_calls};
+pub use factory::{AggregateCall, AggregateKind, EvaluatedCall};
 pub use value::{Value, value_at, values_to_array};
 
 /// One batch for an accumulator.

@@ -13,19 +13,20 @@
 use std::any::Any;
 
 use arrow::compute::kernels::cmp::distinct;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::SchemaRef;
+use arrow_schema::{FieldRef, SchemaRef};
 use arrow_select::interleave::interleave;
+use arrow_select::take::take;
 use thalweg_columnar::{ColumnBatch, EncodedRows, GroupKeys, RowCodec, RowKind, arrow_error};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{Data, Schema, take_bytes, take_len};
-use thalweg_core::error::{Error, Result};
+use thalweg_core::error::Result;
 use thalweg_core::key_group::{key_group, stable_hash_bytes};
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
 use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable, TableHandle};
 
-use super::aggregate::{Accumulator, AggregateCall, accumulators, update_all};
+use super::aggregate::{Accumulators, AggregateCall, Changes, evaluate_calls};
 use super::expr::{Expression, batch, evaluate_all};
 
 /// What the operator is built from.
@@ -47,8 +48,28 @@ pub struct GroupAggregateSpec {
 pub struct GroupAggregate {
     spec: GroupAggregateSpec,
     table: TableHandle<GroupTable>,
+    /// The groups of a batch, each once.
     touched: Vec<u32>,
+    /// The first row of each of them.
+    first_rows: Vec<u32>,
+    /// The group of every row.
     groups: Vec<u32>,
+}
+
+/// The group columns of touched groups, as rows of other columns.
+struct TouchedKeys {
+    columns: Vec<ArrayRef>,
+    rows: Vec<u32>,
+}
+
+impl TouchedKeys {
+    fn take(&self, touched: impl Iterator<Item = usize>) -> Result<Vec<ArrayRef>> {
+        let rows = UInt32Array::from_iter_values(touched.map(|at| self.rows[at]));
+        self.columns
+            .iter()
+            .map(|column| take(column, &rows, None).map_err(arrow_error))
+            .collect()
+    }
 }
 
 impl GroupAggregate {
@@ -63,33 +84,22 @@ impl GroupAggregate {
             spec,
             table,
             touched: Vec::new(),
+            first_rows: Vec::new(),
             groups: Vec::new(),
         })
     }
 
-    fn rows(&self, table: &GroupTable, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let mut columns = if self.spec.keys.is_empty() {
-            Vec::new()
-        } else {
-            table.keys.columns(groups)?
-        };
-        for accumulator in &table.accumulators {
-            columns.push(accumulator.result(groups)?);
-        }
-        Ok(columns)
-    }
-
+    /// Emits the changes of the touched groups from their results before and after the input.
     fn emit_changes(
         &self,
+        keys: &TouchedKeys,
         before: &[ArrayRef],
         was_live: &[bool],
         after: &[ArrayRef],
         is_live: &[bool],
         out: &mut Outputs,
     ) -> Result<()> {
-        // The keys are the same before and after.
-        let results = self.spec.keys.len()..;
-        let changed = changed_rows(&before[results.clone()], &after[results], was_live.len())?;
+        let changed = changed_rows(before, after, was_live.len())?;
         let (mut picks, mut kinds) = (Vec::new(), Vec::new());
         let mut pick = |side: usize, row: usize, kind: RowKind| {
             picks.push((side, row));
@@ -110,17 +120,17 @@ impl GroupAggregate {
         if picks.is_empty() {
             return Ok(());
         }
-        let columns: Result<Vec<ArrayRef>> = before
-            .iter()
-            .zip(after)
-            .map(|(b, a)| interleave(&[b.as_ref(), a.as_ref()], &picks).map_err(arrow_error))
-            .collect();
-        let records = batch(&self.spec.schema, columns?, picks.len())?;
+        let mut columns = keys.take(picks.iter().map(|(_, row)| *row))?;
+        for (b, a) in before.iter().zip(after) {
+            columns.push(interleave(&[b.as_ref(), a.as_ref()], &picks).map_err(arrow_error)?);
+        }
+        let records = batch(&self.spec.schema, columns, picks.len())?;
         out.emit(Box::new(ColumnBatch::changelog(records, kinds)));
         Ok(())
     }
 
-    fn apply(&mut self, input: &ColumnBatch, table: &mut GroupTable) -> Result<()> {
+    /// Finds the group of every row; returns the group columns.
+    fn apply(&mut self, input: &ColumnBatch, table: &mut GroupTable) -> Result<Vec<ArrayRef>> {
         let keys = evaluate_all(&self.spec.keys, input.records())?;
         self.groups.clear();
         if keys.is_empty() {
@@ -132,7 +142,24 @@ impl GroupAggregate {
                 .intern(&keys, input.num_rows(), &mut self.groups)?;
         }
         table.grow();
-        Ok(())
+        Ok(keys)
+    }
+
+    /// The keys of the touched groups: those of the input, unless the plan has them in another
+    /// form.
+    fn touched_keys(&self, keys: Vec<ArrayRef>, table: &GroupTable) -> Result<TouchedKeys> {
+        let fields = self.spec.schema.fields();
+        let same = |(key, field): (&ArrayRef, &FieldRef)| key.data_type() == field.data_type();
+        if keys.iter().zip(fields).all(same) {
+            return Ok(TouchedKeys {
+                columns: keys,
+                rows: self.first_rows.clone(),
+            });
+        }
+        Ok(TouchedKeys {
+            columns: table.key_columns(&self.touched)?,
+            rows: (0..self.touched.len() as u32).collect(),
+        })
     }
 
     fn update(&mut self, input: &ColumnBatch, table: &mut GroupTable) -> Result<()> {
@@ -140,18 +167,10 @@ impl GroupAggregate {
             let sign = if input.kind(row).is_addition() { 1 } else { -1 };
             table.counts[*group as usize] += sign;
         }
-        let evaluated: Result<Vec<_>> = self
-            .spec
-            .calls
-            .iter()
-            .map(|call| call.evaluate(input.records()))
-            .collect();
-        update_all(
-            &mut table.accumulators,
-            &evaluated?,
-            &self.groups,
-            input.kinds(),
-        )
+        let evaluated = evaluate_calls(&self.spec.calls, input.records())?;
+        table
+            .accumulators
+            .update(&evaluated, &self.groups, input.kinds())
     }
 }
 
@@ -166,22 +185,23 @@ impl BatchOperator for GroupAggregate {
         let input = downcast::<ColumnBatch>(payload)?;
         let handle = self.table;
         let table = ctx.states_mut().get_mut(&handle);
-        self.apply(&input, table)?;
+        let keys = self.apply(&input, table)?;
         if self.spec.batch_mode {
             self.update(&input, table)?;
             return Ok(Progress::Done);
         }
-        table.touch(&self.groups, &mut self.touched);
+        table.touch(&self.groups, &mut self.touched, &mut self.first_rows);
+        let keys = self.touched_keys(keys, table)?;
         let was_live: Vec<bool> = table.live(&self.touched);
-        let before = self.rows(table, &self.touched)?;
+        let before = table.accumulators.results(&self.touched)?;
         self.update(&input, table)?;
         let is_live = table.live(&self.touched);
-        let after = self.rows(table, &self.touched)?;
-        self.emit_changes(&before, &was_live, &after, &is_live, out)?;
+        let after = table.accumulators.results(&self.touched)?;
+        self.emit_changes(&keys, &before, &was_live, &after, &is_live, out)?;
         // A group without rows starts from nothing when it comes back.
         for (group, live) in self.touched.iter().zip(&is_live) {
             if !live && table.counts[*group as usize] == 0 {
-                table.clear(*group);
+                table.accumulators.clear(*group);
             }
         }
         Ok(Progress::Done)
@@ -202,7 +222,8 @@ impl BatchOperator for GroupAggregate {
             .filter(|g| table.counts[*g as usize] > 0)
             .collect();
         for groups in all.chunks(out.rows_max()) {
-            let columns = self.rows(table, groups)?;
+            let mut columns = table.key_columns(groups)?;
+            columns.extend(table.accumulators.results(groups)?);
             let records: RecordBatch = batch(&self.spec.schema, columns, groups.len())?;
             out.emit(Box::new(ColumnBatch::insertions(records)));
         }
@@ -213,7 +234,7 @@ impl BatchOperator for GroupAggregate {
 /// Groups and their accumulators.
 pub struct GroupTable {
     keys: GroupKeys,
-    accumulators: Vec<Box<dyn Accumulator>>,
+    accumulators: Accumulators,
     // Rows of each group: it lives while there are more than none.
     counts: Vec<i64>,
     marks: Vec<bool>,
@@ -225,9 +246,14 @@ impl GroupTable {
             .iter()
             .map(|f| f.data_type().clone())
             .collect();
+        // A group is emptied when its last row was retracted.
+        let changes = Changes {
+            retracts: spec.updates,
+            clears: spec.updates,
+        };
         Ok(GroupTable {
             keys: GroupKeys::new(types),
-            accumulators: accumulators(&spec.calls, spec.updates)?,
+            accumulators: Accumulators::new(&spec.calls, changes)?,
             counts: Vec::new(),
             marks: Vec::new(),
         })
@@ -244,19 +270,27 @@ impl GroupTable {
         let groups = self.keys.len().max(self.counts.len());
         self.counts.resize(groups, 0);
         self.marks.resize(groups, false);
-        for accumulator in &mut self.accumulators {
-            accumulator.resize(groups);
-        }
+        self.accumulators.resize(groups);
     }
 
-    /// The distinct groups of a batch in order of appearance.
-    fn touch(&mut self, groups: &[u32], touched: &mut Vec<u32>) {
+    fn key_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        // Without group columns there are no keys to ask for.
+        if self.keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.keys.columns(groups)
+    }
+
+    /// The distinct groups of a batch in order of appearance, each with its first row.
+    fn touch(&mut self, groups: &[u32], touched: &mut Vec<u32>, first_rows: &mut Vec<u32>) {
         touched.clear();
-        for group in groups {
+        first_rows.clear();
+        for (row, group) in groups.iter().enumerate() {
             let mark = &mut self.marks[*group as usize];
             if !*mark {
                 *mark = true;
                 touched.push(*group);
+                first_rows.push(row as u32);
             }
         }
         for group in touched.iter() {
@@ -269,12 +303,6 @@ impl GroupTable {
             .iter()
             .map(|group| self.counts[*group as usize] > 0)
             .collect()
-    }
-
-    fn clear(&mut self, group: u32) {
-        for accumulator in &mut self.accumulators {
-            accumulator.clear(group);
-        }
     }
 }
 
@@ -341,6 +369,10 @@ impl StateTable for GroupTable {
 fn changed_rows(before: &[ArrayRef], after: &[ArrayRef], rows: usize) -> Result<BooleanBuffer> {
     let mut changed = BooleanBuffer::new_unset(rows);
     for (before, after) in before.iter().zip(after) {
+        // Counts of rows nearly always differ, and then nothing else needs a look.
+        if changed.count_set_bits() == rows {
+            break;
+        }
         let differs = if before.data_type().is_nested() {
             differing_bytes(before, after)?
         } else {
@@ -366,14 +398,11 @@ fn differing_bytes(before: &ArrayRef, after: &ArrayRef) -> Result<BooleanBuffer>
 /// `Unsupported` for a state without a canonical form.
 pub fn write_groups(
     keys: &GroupKeys,
-    accumulators: &[Box<dyn Accumulator>],
+    accumulators: &Accumulators,
     groups: &[u32],
     mut each: impl FnMut(u32, &[u8], &[u8]),
 ) -> Result<()> {
-    let mut columns: Vec<ArrayRef> = Vec::new();
-    for accumulator in accumulators {
-        columns.extend(accumulator.state(groups)?);
-    }
+    let columns = accumulators.state(groups)?;
     let codec = RowCodec::new(columns.iter().map(|c| c.data_type().clone()).collect());
     let (mut key, mut state) = (Vec::new(), Vec::new());
     for (row, group) in groups.iter().enumerate() {
@@ -392,25 +421,7 @@ pub fn write_groups(
 ///
 /// # Errors
 /// `Corrupt` if the bytes are no such state.
-pub fn read_group(
-    accumulators: &mut [Box<dyn Accumulator>],
-    group: u32,
-    state: &[u8],
-) -> Result<()> {
-    let types = accumulators
-        .iter()
-        .flat_map(|accumulator| accumulator.state_types())
-        .collect();
-    let columns = RowCodec::new(types).decode([state])?;
-    let mut rest = columns.as_slice();
-    for accumulator in accumulators {
-        let width = accumulator.state_types().len();
-        if rest.len() < width {
-            return Err(Error::corrupt("a stored accumulator is too short"));
-        }
-        let (own, others) = rest.split_at(width);
-        accumulator.merge(&[group], own)?;
-        rest = others;
-    }
-    Ok(())
+pub fn read_group(accumulators: &mut Accumulators, group: u32, state: &[u8]) -> Result<()> {
+    let columns = RowCodec::new(accumulators.state_types()).decode([state])?;
+    accumulators.merge(&[group], &columns)
 }

@@ -16,7 +16,7 @@ mod open_sessions;
 use std::any::Any;
 use std::collections::BTreeMap;
 
-use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_array::{Array, UInt32Array};
 use thalweg_columnar::{ColumnBatch, GroupKeys};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{Data, Schema, take_bytes, take_len};
@@ -28,7 +28,7 @@ use thalweg_core::time::EventTime;
 use thalweg_core::watermark::Watermark;
 
 use self::open_sessions::{OpenSessions, Session};
-use super::aggregate::{Accumulator, EvaluatedCall, Input, accumulators};
+use super::aggregate::{Accumulators, Changes, EvaluatedCall, evaluate_calls};
 use super::expr::{evaluate, evaluate_all};
 use super::group_aggregate::{read_group, write_groups};
 use super::window_aggregate::WindowAggregateSpec;
@@ -51,12 +51,16 @@ impl SessionAggregate {
     /// # Errors
     /// `User` for argument types that an aggregate does not take.
     pub fn new(spec: WindowAggregateSpec, setup: &mut Setup<'_>) -> Result<Self> {
+        let changes = Changes {
+            retracts: false,
+            clears: true,
+        };
         let table = SessionTable {
             keys: GroupKeys::new(spec.key_types.clone()),
             global: spec.key_types.is_empty(),
             sessions: OpenSessions::default(),
             ends: BTreeMap::new(),
-            accumulators: accumulators(&spec.calls, false)?,
+            accumulators: Accumulators::new(&spec.calls, changes)?,
             groups: 0,
             free: Vec::new(),
         };
@@ -99,15 +103,11 @@ impl SessionAggregate {
             } else {
                 table.keys.columns(&keys)?
             };
-            let results: Result<Vec<ArrayRef>> = table
-                .accumulators
-                .iter()
-                .map(|a| a.result(&groups))
-                .collect();
+            let results = table.accumulators.results(&groups)?;
             let bounds = |row: usize| (now[row].1.start, now[row].1.end);
             let rows = self
                 .spec
-                .output(&key_columns, &results?, &bounds, now.len())?;
+                .output(&key_columns, &results, &bounds, now.len())?;
             groups.into_iter().for_each(|group| table.give_back(group));
             out.emit(Box::new(rows));
         }
@@ -141,13 +141,7 @@ impl BatchOperator for SessionAggregate {
             ));
         }
         let columns = evaluate_all(&self.spec.keys, input.records())?;
-        let evaluated: Result<Vec<_>> = self
-            .spec
-            .calls
-            .iter()
-            .map(|call| call.evaluate(input.records()))
-            .collect();
-        let evaluated = evaluated?;
+        let evaluated = evaluate_calls(&self.spec.calls, input.records())?;
         let watermark = ctx.watermark();
         let table = ctx.states_mut().get_mut(&self.table);
         let placed = &mut self.placed;
@@ -264,7 +258,7 @@ pub struct SessionTable {
     sessions: OpenSessions,
     // The keys of sessions by an end they had once. A key is in vain where its session was merged.
     ends: BTreeMap<i64, Vec<u32>>,
-    accumulators: Vec<Box<dyn Accumulator>>,
+    accumulators: Accumulators,
     groups: u32,
     free: Vec<u32>,
 }
@@ -340,39 +334,30 @@ impl SessionTable {
     fn take_group(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
             self.groups += 1;
-            for accumulator in &mut self.accumulators {
-                accumulator.resize(self.groups as usize);
-            }
+            self.accumulators.resize(self.groups as usize);
             self.groups - 1
         })
     }
 
     fn give_back(&mut self, group: u32) {
-        for accumulator in &mut self.accumulators {
-            accumulator.clear(group);
-        }
+        self.accumulators.clear(group);
         self.free.push(group);
     }
 
     /// Adds the rows placed before row `upto`, then carries out the merges.
     fn update(&mut self, placed: &mut Placed, upto: usize, calls: &[EvaluatedCall]) -> Result<()> {
         let selected = placed.selected(upto, placed.keys.len());
-        for (accumulator, call) in self.accumulators.iter_mut().zip(calls) {
-            let taken = selected.as_ref().map(|rows| call.take(rows)).transpose()?;
-            let call = taken.as_ref().unwrap_or(call);
-            accumulator.update(&Input {
-                groups: &placed.groups,
-                args: &call.args,
-                filter: call.filter.as_ref(),
-                kinds: None,
-            })?;
+        match selected {
+            Some(rows) => {
+                let taken: Result<Vec<_>> = calls.iter().map(|call| call.take(&rows)).collect();
+                self.accumulators.update(&taken?, &placed.groups, None)?;
+            }
+            None => self.accumulators.update(calls, &placed.groups, None)?,
         }
         placed.start_at(upto);
         for (from, to) in placed.moves.drain(..) {
-            for accumulator in &mut self.accumulators {
-                let state = accumulator.state(&[from])?;
-                accumulator.merge(&[to], &state)?;
-            }
+            let state = self.accumulators.state(&[from])?;
+            self.accumulators.merge(&[to], &state)?;
             self.give_back(from);
         }
         Ok(())

@@ -31,7 +31,7 @@ pub use self::local::LocalWindowAggregate;
 use self::partials::Partials;
 use self::rows::{Rows, Split, split};
 use self::slices::{Slice, SliceTable};
-use super::aggregate::{AggregateCall, accumulators};
+use super::aggregate::{Accumulators, AggregateCall, Changes};
 use super::expr::{Expression, batch, evaluate};
 use super::window_spec::{WindowSpec, from_millis, to_millis};
 
@@ -83,6 +83,15 @@ pub struct WindowAggregateSpec {
 }
 
 impl WindowAggregateSpec {
+    /// New accumulators of a slice, which goes as a whole.
+    fn accumulators(&self) -> Result<Accumulators> {
+        let changes = Changes {
+            retracts: self.updates,
+            clears: false,
+        };
+        Accumulators::new(&self.calls, changes)
+    }
+
     /// Puts the output's columns together.
     pub(super) fn output(
         &self,
@@ -128,7 +137,7 @@ impl WindowAggregate {
     /// `User` for argument types that an aggregate does not take.
     pub fn new(spec: WindowAggregateSpec, setup: &mut Setup<'_>) -> Result<Self> {
         // A wrong argument type should fail the plan, not the first row.
-        accumulators(&spec.calls, spec.updates)?;
+        spec.accumulators()?;
         let table = SliceTable::new(spec.clone());
         let table = setup.states.table("slices", table);
         Ok(WindowAggregate {
@@ -159,7 +168,7 @@ impl WindowAggregate {
             Phase::Final => {
                 let partials = Partials::of(&self.spec, input)?;
                 slice.intern(partials.keys, input.num_rows(), &mut self.groups)?;
-                slice.merge_states(&self.groups, partials.states)?;
+                slice.accumulators.merge(&self.groups, partials.states)?;
             }
         }
         if new {
@@ -193,7 +202,7 @@ impl WindowAggregate {
             let groups: Vec<u32> = (firing.next..upto).collect();
             firing.next = upto;
             let keys = firing.merged.key_columns(&groups)?;
-            let results = firing.merged.results(&groups)?;
+            let results = firing.merged.accumulators.results(&groups)?;
             let (start, end) = (self.spec.window.window_start(firing.end), firing.end);
             let rows = self
                 .spec

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array};
+use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_schema::DataType;
 use thalweg_core::error::Result;
 
@@ -22,12 +22,19 @@ impl Accumulator for Count {
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
-        if input.is_plain() {
-            for group in input.groups {
-                self.counts[*group as usize] += 1;
+        let unknown = input.args.first().is_some_and(|arg| arg.null_count() > 0);
+        match input.filter {
+            None if input.is_plain() => {
+                for group in input.groups {
+                    self.counts[*group as usize] += 1;
+                }
             }
-        } else {
-            input.for_each(|_, group, sign| self.counts[group] += sign);
+            Some(filter) if input.kinds.is_none() && !unknown => {
+                for row in filter.values().set_indices() {
+                    self.counts[input.groups[row] as usize] += 1;
+                }
+            }
+            _ => input.for_each(|_, group, sign| self.counts[group] += sign),
         }
         Ok(())
     }

@@ -1,222 +1,429 @@
-//! `DISTINCT` aggregates: each distinct value of a group reaches the inner accumulator once.
+//! `DISTINCT` aggregates: each distinct value of a group reaches a call's accumulator once.
 //!
-//! Every value is kept with its count, so that its last retraction retracts it once. Integers are
-//! kept as they are, other values as canonical bytes.
+//! Calls over the same arguments share what is kept, whatever their filters:
+//! `COUNT(DISTINCT x)` and `COUNT(DISTINCT x) FILTER (…)` look a value up once. What is kept of a
+//! value depends on what may happen to it: a bit a call, or a count a call, so that its last
+//! retraction retracts it once.
 
-mod integer_sets;
+mod bit_sets;
+mod block_table;
+mod counted_sets;
+mod prefetch;
+mod value_numbers;
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BinaryArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, UInt32Array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::DataType;
 use arrow_select::take::take;
-use thalweg_columnar::{RowCodec, arrow_error};
-use thalweg_core::collections::HashMap;
+use thalweg_columnar::arrow_error;
 use thalweg_core::data::Data;
-use thalweg_core::error::Result;
+use thalweg_core::error::{Error, Result};
 
-use self::integer_sets::IntegerSets;
-use super::{Accumulator, Input};
+use self::bit_sets::BitSets;
+use self::counted_sets::{CountedSets, Presence};
+use self::value_numbers::ValueNumbers;
+use super::{Accumulator, Changes, Input};
 
-enum Seen {
-    Integers(IntegerSets),
-    Bytes(Vec<HashMap<Box<[u8]>, i64>>),
+pub use self::bit_sets::CALLS_MAX;
+
+// Row kinds of a value that appeared and of one that vanished.
+const ADDED: u8 = 0;
+const RETRACTED: u8 = 3;
+
+/// The values of each group.
+enum Sets {
+    Bits(BitSets),
+    Counted(CountedSets),
 }
 
-/// An accumulator of distinct values.
+/// Accumulators of distinct values of the same arguments.
 pub struct Distinct {
-    inner: Box<dyn Accumulator>,
-    seen: Seen,
-    codec: RowCodec,
+    inner: Vec<Box<dyn Accumulator>>,
+    numbers: ValueNumbers,
+    sets: Sets,
+    /// The calls that every row of a batch concerns, as bits.
+    calls: Vec<u32>,
 }
 
-/// What a change of a value's count means for the inner accumulator.
-fn crossing(before: i64, after: i64) -> Option<u8> {
-    match (before > 0, after > 0) {
-        (false, true) => Some(0),
-        (true, false) => Some(3),
-        _ => None,
+/// What the merge of states changes, as rows for the inner accumulators.
+#[derive(Default)]
+struct Crossings {
+    groups: Vec<u32>,
+    values: Vec<i64>,
+    calls: Vec<u32>,
+    kinds: Vec<u8>,
+}
+
+impl Crossings {
+    fn push(&mut self, group: u32, value: i64, calls: u32, kind: u8) {
+        if calls != 0 {
+            self.groups.push(group);
+            self.values.push(value);
+            self.calls.push(calls);
+            self.kinds.push(kind);
+        }
     }
-}
 
-fn count<K: std::hash::Hash + Eq>(map: &mut HashMap<K, i64>, key: K, change: i64) -> Option<u8> {
-    let place = map.entry(key);
-    match place {
-        hashbrown::hash_map::Entry::Occupied(mut place) => {
-            let before = *place.get();
-            let after = before + change;
-            if after == 0 {
-                place.remove();
-            } else {
-                *place.get_mut() = after;
-            }
-            crossing(before, after)
-        }
-        hashbrown::hash_map::Entry::Vacant(place) => {
-            place.insert(change);
-            crossing(0, change)
-        }
+    fn truncate(&mut self, len: usize) {
+        self.groups.truncate(len);
+        self.values.truncate(len);
+        self.calls.truncate(len);
+        self.kinds.truncate(len);
     }
 }
 
 impl Distinct {
-    /// Wraps an accumulator of arguments of these types.
-    /// `updates` says that values may be retracted.
-    pub fn new(inner: Box<dyn Accumulator>, arguments: &[DataType], updates: bool) -> Self {
-        let seen = match arguments {
-            [DataType::Int64] => Seen::Integers(IntegerSets::new(updates)),
-            _ => Seen::Bytes(Vec::new()),
+    /// Wraps the accumulators of at most [`CALLS_MAX`] calls with arguments of these types.
+    pub fn new(inner: Vec<Box<dyn Accumulator>>, arguments: &[DataType], changes: Changes) -> Self {
+        let sets = if changes.retracts || changes.clears {
+            Sets::Counted(CountedSets::new(inner.len()))
+        } else {
+            Sets::Bits(BitSets::new(inner.len()))
         };
         Distinct {
             inner,
-            seen,
-            codec: RowCodec::new(arguments.to_vec()),
+            numbers: ValueNumbers::new(arguments),
+            sets,
+            calls: Vec::new(),
         }
     }
 
-    fn crossings(&mut self, input: &Input<'_>) -> Result<(Vec<u32>, Vec<u8>)> {
-        let (mut rows, mut kinds) = (Vec::new(), Vec::new());
-        let mut cross = |row: usize, kind: Option<u8>| {
-            if let Some(kind) = kind {
-                rows.push(row as u32);
-                kinds.push(kind);
+    /// Makes room for groups `0..groups`; new ones are empty.
+    pub fn resize(&mut self, groups: usize) {
+        for inner in &mut self.inner {
+            inner.resize(groups);
+        }
+        match &mut self.sets {
+            Sets::Bits(sets) => sets.resize(groups),
+            Sets::Counted(sets) => sets.resize(groups),
+        }
+    }
+
+    /// Adds and retracts rows; each call has its filter.
+    ///
+    /// # Errors
+    /// As [`Accumulator::update`].
+    pub fn update(
+        &mut self,
+        groups: &[u32],
+        args: &[ArrayRef],
+        filters: &[Option<&BooleanArray>],
+        kinds: Option<&[u8]>,
+    ) -> Result<()> {
+        let mut calls = std::mem::take(&mut self.calls);
+        wanted(groups.len(), args, filters, &mut calls);
+        self.count(groups, args, &mut calls, kinds)?;
+        // A row adds to a call or takes from it: what crosses has the row's kind.
+        pass_on(&mut self.inner, groups, args, &calls, kinds)?;
+        self.calls = calls;
+        self.numbers.forget_released();
+        Ok(())
+    }
+
+    /// Counts rows; leaves `calls` with those calls that a value came to or left.
+    fn count(
+        &mut self,
+        groups: &[u32],
+        args: &[ArrayRef],
+        calls: &mut [u32],
+        kinds: Option<&[u8]>,
+    ) -> Result<()> {
+        let numbers = &mut self.numbers;
+        let values = numbers.of_rows(args, calls)?;
+        let sets = match &mut self.sets {
+            Sets::Bits(_) if kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind & 1 == 1)) => {
+                return Err(Error::internal("a retraction in an input without any"));
             }
+            Sets::Bits(sets) => {
+                sets.add_rows(groups, &values, calls, |value| numbers.keep(value));
+                return Ok(());
+            }
+            Sets::Counted(sets) => sets,
         };
-        match &mut self.seen {
-            Seen::Integers(sets) => {
-                let values = input.args[0].as_primitive::<Int64Type>().values();
-                input.for_each(|row, group, sign| {
-                    let (before, after) = sets.add(group as u32, values[row], sign);
-                    cross(row, crossing(before, after));
-                });
+        for (row, calls) in calls
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, calls)| **calls != 0)
+        {
+            let change = match kinds {
+                Some(kinds) if kinds[row] & 1 == 1 => -1,
+                _ => 1,
+            };
+            let add = |counts: &mut [i64]| count_row(counts, *calls, change);
+            let (crossed, presence) = sets.change(groups[row], values[row], add);
+            follow(numbers, values[row], presence);
+            *calls = crossed;
+        }
+        Ok(())
+    }
+
+    /// The state of some groups as columns of [`Distinct::state_types`].
+    ///
+    /// # Errors
+    /// As [`Accumulator::state`].
+    pub fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let blobs = match &self.sets {
+            Sets::Bits(sets) => write_bits(sets, &self.numbers, groups),
+            Sets::Counted(sets) => write_counts(sets, &self.numbers, groups),
+        };
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(BinaryArray::from_iter_values(blobs))];
+        // The values do not say in which order they came.
+        for inner in &self.inner {
+            columns.extend(inner.state(groups)?);
+        }
+        Ok(columns)
+    }
+
+    /// The types of the state's columns.
+    pub fn state_types(&self) -> Vec<DataType> {
+        let inner = self.inner.iter().flat_map(|inner| inner.state_types());
+        std::iter::once(DataType::Binary).chain(inner).collect()
+    }
+
+    /// Adds states, one a group in `groups` (a group may come several times).
+    ///
+    /// # Errors
+    /// `Corrupt` if the columns are no states.
+    pub fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) -> Result<()> {
+        let [blobs, inner_state @ ..] = state else {
+            return Err(Error::corrupt("a stored set of distinct values is missing"));
+        };
+        let blobs = blobs
+            .as_binary_opt::<i32>()
+            .ok_or_else(|| Error::corrupt("a stored set of distinct values is not binary"))?;
+        let mut crossings = Crossings::default();
+        let mut adopted = Vec::new();
+        for (row, group) in groups.iter().enumerate() {
+            let len = crossings.groups.len();
+            let was_empty = self.is_empty(*group);
+            self.read(*group, blobs.value(row), &mut crossings)?;
+            if was_empty {
+                // An empty group takes over the inner states as they are.
+                crossings.truncate(len);
+                adopted.push(row as u32);
             }
-            Seen::Bytes(groups) => {
-                let mut bytes = Vec::new();
-                for (row, group) in input.groups.iter().enumerate() {
-                    let complete = input.args.iter().all(|arg| arg.is_valid(row));
-                    if !complete || !input.takes_part(row) {
-                        continue;
+        }
+        self.adopt(groups, adopted, inner_state)?;
+        let args = self.numbers.columns(&crossings.values)?;
+        let Crossings {
+            groups,
+            calls,
+            kinds,
+            ..
+        } = crossings;
+        let retracts = kinds.iter().any(|kind| *kind != ADDED);
+        let kinds = retracts.then_some(kinds.as_slice());
+        pass_on(&mut self.inner, &groups, &args, &calls, kinds)?;
+        self.numbers.forget_released();
+        Ok(())
+    }
+
+    fn is_empty(&self, group: u32) -> bool {
+        match &self.sets {
+            Sets::Bits(sets) => sets.is_empty(group),
+            Sets::Counted(sets) => sets.is_empty(group),
+        }
+    }
+
+    /// Adds the values of a stored group.
+    fn read(&mut self, group: u32, mut blob: &[u8], crossings: &mut Crossings) -> Result<()> {
+        let numbers = &mut self.numbers;
+        let all = u32::MAX >> (u32::BITS - self.inner.len() as u32);
+        let mut changes = vec![0; self.inner.len()];
+        while !blob.is_empty() {
+            let value = numbers.read(&mut blob)?;
+            match &mut self.sets {
+                Sets::Bits(sets) => {
+                    let calls = u32::decode(&mut blob)?;
+                    if calls == 0 || calls & !all != 0 {
+                        return Err(Error::corrupt("a stored value has no such calls"));
                     }
-                    bytes.clear();
-                    self.codec.encode(input.args, row, &mut bytes)?;
-                    let map = &mut groups[*group as usize];
-                    cross(row, count(map, bytes.as_slice().into(), input.sign(row)));
+                    let (new, appeared) = sets.add(group, value, calls);
+                    if appeared {
+                        numbers.keep(value);
+                    }
+                    crossings.push(group, value, new, ADDED);
+                }
+                Sets::Counted(sets) => {
+                    for change in &mut changes {
+                        *change = i64::decode(&mut blob)?;
+                    }
+                    let add = |counts: &mut [i64]| add_counts(counts, &changes);
+                    let ((added, taken), presence) = sets.change(group, value, add);
+                    follow(numbers, value, presence);
+                    crossings.push(group, value, added, ADDED);
+                    crossings.push(group, value, taken, RETRACTED);
                 }
             }
         }
-        Ok((rows, kinds))
+        Ok(())
     }
 
-    fn pass_on(&mut self, groups: Vec<u32>, args: &[ArrayRef], kinds: &[u8]) -> Result<()> {
-        let all_new = kinds.iter().all(|kind| *kind == 0);
-        let kinds = (!all_new).then_some(kinds);
-        self.inner.update(&Input {
-            groups: &groups,
-            args,
-            filter: None,
-            kinds,
-        })
-    }
-
-    fn entries(&self, group: u32) -> Vec<(Vec<u8>, i64)> {
-        match &self.seen {
-            Seen::Integers(sets) => sets
-                .iter(group)
-                .map(|(value, count)| {
-                    let mut bytes = vec![1];
-                    value.encode(&mut bytes);
-                    (bytes, count)
-                })
-                .collect(),
-            Seen::Bytes(groups) => groups[group as usize]
+    /// Merges the inner states of some rows.
+    fn adopt(&mut self, groups: &[u32], rows: Vec<u32>, state: &[ArrayRef]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let groups: Vec<u32> = rows.iter().map(|row| groups[*row as usize]).collect();
+        let rows = UInt32Array::from(rows);
+        let mut rest = state;
+        for inner in &mut self.inner {
+            let width = inner.state_types().len();
+            if rest.len() < width {
+                return Err(Error::corrupt("a stored accumulator is too short"));
+            }
+            let (own, others) = rest.split_at(width);
+            let own: Result<Vec<ArrayRef>> = own
                 .iter()
-                .map(|(value, count)| (value.to_vec(), *count))
-                .collect(),
+                .map(|column| take(column, &rows, None).map_err(arrow_error))
+                .collect();
+            inner.merge(&groups, &own?)?;
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// The aggregate of a call for some groups.
+    ///
+    /// # Errors
+    /// As [`Accumulator::result`].
+    pub fn result(&self, call: usize, groups: &[u32]) -> Result<ArrayRef> {
+        self.inner[call].result(groups)
+    }
+
+    /// Empties a group, so that its number can be used again.
+    pub fn clear(&mut self, group: u32) {
+        for inner in &mut self.inner {
+            inner.clear(group);
+        }
+        let numbers = &mut self.numbers;
+        match &mut self.sets {
+            Sets::Bits(sets) => sets.clear(group, |value| numbers.release(value)),
+            Sets::Counted(sets) => sets.clear(group, |value| numbers.release(value)),
+        }
+        numbers.forget_released();
+    }
+}
+
+/// The calls that every row takes part in, as bits: it passes the call's filter and no argument is
+/// NULL.
+fn wanted(rows: usize, args: &[ArrayRef], filters: &[Option<&BooleanArray>], calls: &mut Vec<u32>) {
+    let unfiltered = filters.iter().enumerate().filter(|(_, f)| f.is_none());
+    calls.clear();
+    calls.resize(rows, unfiltered.fold(0, |bits, (call, _)| bits | 1 << call));
+    for (call, filter) in filters.iter().enumerate() {
+        if let Some(filter) = filter {
+            for (bits, passes) in calls.iter_mut().zip(filter.values()) {
+                *bits |= u32::from(passes) << call;
+            }
+        }
+    }
+    let nulls = args.iter().map(|arg| arg.logical_nulls());
+    let nulls = nulls.fold(None, |all, own| {
+        NullBuffer::union(all.as_ref(), own.as_ref())
+    });
+    if let Some(nulls) = nulls {
+        for (bits, complete) in calls.iter_mut().zip(nulls.iter()) {
+            *bits &= u32::from(complete).wrapping_neg();
         }
     }
 }
 
-impl Accumulator for Distinct {
-    fn resize(&mut self, groups: usize) {
-        self.inner.resize(groups);
-        match &mut self.seen {
-            Seen::Integers(sets) => sets.resize(groups),
-            Seen::Bytes(seen) => seen.resize_with(groups, HashMap::default),
+/// Updates each inner accumulator with the rows that have its bit.
+fn pass_on(
+    inner: &mut [Box<dyn Accumulator>],
+    groups: &[u32],
+    args: &[ArrayRef],
+    calls: &[u32],
+    kinds: Option<&[u8]>,
+) -> Result<()> {
+    let concerned = calls.iter().fold(0, |all, bits| all | bits);
+    for (call, inner) in inner.iter_mut().enumerate() {
+        if concerned >> call & 1 == 0 {
+            continue;
+        }
+        let rows = BooleanBuffer::collect_bool(calls.len(), |row| calls[row] >> call & 1 == 1);
+        inner.update(&Input {
+            groups,
+            args,
+            filter: Some(&BooleanArray::new(rows, None)),
+            kinds,
+        })?;
+    }
+    Ok(())
+}
+
+/// Counts a row for some calls; returns those of them that the value came to or left.
+fn count_row(counts: &mut [i64], calls: u32, change: i64) -> u32 {
+    let mut crossed = 0;
+    for (call, count) in counts.iter_mut().enumerate() {
+        let change = if calls >> call & 1 == 1 { change } else { 0 };
+        let before = *count > 0;
+        *count += change;
+        crossed |= u32::from(before != (*count > 0)) << call;
+    }
+    crossed
+}
+
+/// Adds counts; returns the calls that the value came to and those that it left.
+fn add_counts(counts: &mut [i64], changes: &[i64]) -> (u32, u32) {
+    let (mut added, mut taken) = (0, 0);
+    for (call, (count, change)) in counts.iter_mut().zip(changes).enumerate() {
+        let before = *count > 0;
+        *count += change;
+        added |= u32::from(!before && *count > 0) << call;
+        taken |= u32::from(before && *count <= 0) << call;
+    }
+    (added, taken)
+}
+
+fn follow(numbers: &mut ValueNumbers, value: i64, presence: Presence) {
+    match presence {
+        Presence::Same => {}
+        Presence::Appeared => numbers.keep(value),
+        Presence::Vanished => numbers.release(value),
+    }
+}
+
+/// The sets of some groups: the values behind one another, each with its calls.
+fn write_bits(sets: &BitSets, numbers: &ValueNumbers, groups: &[u32]) -> Vec<Vec<u8>> {
+    const ABSENT: u32 = u32::MAX;
+    let len = groups.iter().max().map_or(0, |last| *last as usize + 1);
+    let mut places = vec![ABSENT; len];
+    for (place, group) in groups.iter().enumerate() {
+        places[*group as usize] = place as u32;
+    }
+    let mut blobs = vec![Vec::new(); groups.len()];
+    for (group, value, calls) in sets.iter() {
+        let place = places.get(group as usize).copied().unwrap_or(ABSENT);
+        if place != ABSENT {
+            let blob = &mut blobs[place as usize];
+            numbers.write(value, blob);
+            calls.encode(blob);
         }
     }
-
-    fn update(&mut self, input: &Input<'_>) -> Result<()> {
-        let (rows, kinds) = self.crossings(input)?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let groups = rows.iter().map(|row| input.groups[*row as usize]).collect();
-        let rows = UInt32Array::from(rows);
-        let args: Result<Vec<ArrayRef>> = input
-            .args
-            .iter()
-            .map(|arg| take(arg, &rows, None).map_err(arrow_error))
-            .collect();
-        self.pass_on(groups, &args?, &kinds)
-    }
-
-    fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        // The inner state follows from the values.
-        let blobs = groups.iter().map(|group| {
-            let entries = self.entries(*group);
-            let mut blob = Vec::new();
-            entries.encode(&mut blob);
-            blob
-        });
-        Ok(vec![Arc::new(BinaryArray::from_iter_values(blobs))])
-    }
-
-    fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) -> Result<()> {
-        let blobs = state[0].as_binary::<i32>();
-        let (mut crossed, mut rows, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, group) in groups.iter().enumerate() {
-            let mut blob = blobs.value(row);
-            for (bytes, change) in Vec::<(Vec<u8>, i64)>::decode(&mut blob)? {
-                let kind = match &mut self.seen {
-                    Seen::Integers(sets) => {
-                        let value = i64::decode(&mut &bytes[1..])?;
-                        let (before, after) = sets.add(*group, value, change);
-                        crossing(before, after)
-                    }
-                    Seen::Bytes(seen) => {
-                        let key = bytes.as_slice().into();
-                        count(&mut seen[*group as usize], key, change)
-                    }
-                };
-                if let Some(kind) = kind {
-                    crossed.push(*group);
-                    rows.push(bytes);
-                    kinds.push(kind);
-                }
-            }
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let args = self.codec.decode(rows.iter().map(Vec::as_slice))?;
-        self.pass_on(crossed, &args, &kinds)
-    }
-
-    fn state_types(&self) -> Vec<DataType> {
-        vec![DataType::Binary]
-    }
-
-    fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
-        self.inner.result(groups)
-    }
-
-    fn clear(&mut self, group: u32) {
-        self.inner.clear(group);
-        match &mut self.seen {
-            Seen::Integers(sets) => sets.clear(group),
-            Seen::Bytes(seen) => seen[group as usize].clear(),
+    // A group that is asked for several times was written where it was asked for last.
+    for (place, group) in groups.iter().enumerate() {
+        let last = places[*group as usize] as usize;
+        if last != place {
+            blobs[place] = blobs[last].clone();
         }
     }
+    blobs
+}
+
+/// The same of counted values.
+fn write_counts(sets: &CountedSets, numbers: &ValueNumbers, groups: &[u32]) -> Vec<Vec<u8>> {
+    let blob = |group: &u32| {
+        let mut blob = Vec::new();
+        for (value, counts) in sets.iter(*group) {
+            numbers.write(value, &mut blob);
+            counts.iter().for_each(|count| count.encode(&mut blob));
+        }
+        blob
+    };
+    groups.iter().map(blob).collect()
 }

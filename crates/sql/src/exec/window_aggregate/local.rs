@@ -104,7 +104,7 @@ impl LocalWindowAggregate {
 
     fn partials(&self, mut columns: Vec<ArrayRef>, slice: &Slice) -> Result<ColumnBatch> {
         let groups: Vec<u32> = (0..slice.len() as u32).collect();
-        columns.extend(slice.states(&groups)?);
+        columns.extend(slice.accumulators.state(&groups)?);
         let records = batch(&self.schema, columns, groups.len())?;
         Ok(ColumnBatch::insertions(records))
     }

@@ -10,15 +10,12 @@ use thalweg_columnar::ColumnBatch;
 use thalweg_core::error::{Error, Result};
 
 use super::WindowAggregateSpec;
-use crate::exec::aggregate::accumulators;
 
 /// The columns of partial aggregates.
 pub(super) fn schema(spec: &WindowAggregateSpec) -> Result<SchemaRef> {
     let mut types = spec.key_types.clone();
     types.push(DataType::Int64);
-    for accumulator in accumulators(&spec.calls, spec.updates)? {
-        types.extend(accumulator.state_types());
-    }
+    types.extend(spec.accumulators()?.state_types());
     let field = |(at, data_type)| Field::new(format!("c{at}"), data_type, true);
     let fields: Vec<Field> = types.into_iter().enumerate().map(field).collect();
     Ok(Arc::new(Schema::new(fields)))

@@ -8,7 +8,7 @@ use thalweg_core::error::{Error, Result};
 
 use super::WindowAggregateSpec;
 use super::slices::Slice;
-use crate::exec::aggregate::{EvaluatedCall, update_all};
+use crate::exec::aggregate::{EvaluatedCall, evaluate_calls};
 use crate::exec::expr::evaluate_all;
 
 /// Which rows of a batch belong to which slice.
@@ -65,16 +65,15 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     pub fn of(spec: &WindowAggregateSpec, input: &'a ColumnBatch) -> Result<Self> {
         let records = input.records();
-        let calls: Result<Vec<_>> = spec.calls.iter().map(|c| c.evaluate(records)).collect();
         Ok(Rows {
             keys: evaluate_all(&spec.keys, records)?,
-            calls: calls?,
+            calls: evaluate_calls(&spec.calls, records)?,
             kinds: input.kinds(),
         })
     }
 
     /// Adds each row to its group.
     pub fn add_to(&self, slice: &mut Slice, groups: &[u32]) -> Result<()> {
-        update_all(&mut slice.accumulators, &self.calls, groups, self.kinds)
+        slice.accumulators.update(&self.calls, groups, self.kinds)
     }
 }

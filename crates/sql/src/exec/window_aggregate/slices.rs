@@ -7,19 +7,19 @@ use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use thalweg_columnar::GroupKeys;
 use thalweg_core::data::{Data, Schema, take_bytes, take_len};
-use thalweg_core::error::{Error, Result};
+use thalweg_core::error::Result;
 use thalweg_core::key_group::{key_group, stable_hash_bytes};
 use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable};
 
 use super::WindowAggregateSpec;
-use crate::exec::aggregate::{Accumulator, accumulators};
+use crate::exec::aggregate::Accumulators;
 use crate::exec::group_aggregate::{read_group, write_groups};
 use crate::exec::window_spec::WindowSpec;
 
 /// The groups of one slice, or of the slices merged for a window.
 pub(super) struct Slice {
     keys: GroupKeys,
-    pub(super) accumulators: Vec<Box<dyn Accumulator>>,
+    pub(super) accumulators: Accumulators,
     groups: usize,
     global: bool,
 }
@@ -39,7 +39,7 @@ impl Slice {
         Ok(Slice {
             global: key_types.is_empty(),
             keys: GroupKeys::with_capacity(key_types, groups),
-            accumulators: accumulators(&spec.calls, spec.updates)?,
+            accumulators: spec.accumulators()?,
             groups: 0,
         })
     }
@@ -68,9 +68,7 @@ impl Slice {
     pub(super) fn grow(&mut self, groups: usize) {
         if groups != self.groups {
             self.groups = groups;
-            for accumulator in &mut self.accumulators {
-                accumulator.resize(groups);
-            }
+            self.accumulators.resize(groups);
         }
     }
 
@@ -82,41 +80,13 @@ impl Slice {
         }
     }
 
-    /// The results of some groups, a column a call.
-    pub(super) fn results(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        self.accumulators.iter().map(|a| a.result(groups)).collect()
-    }
-
-    /// The states of some groups, the columns of all calls.
-    pub(super) fn states(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let mut states = Vec::new();
-        for accumulator in &self.accumulators {
-            states.extend(accumulator.state(groups)?);
-        }
-        Ok(states)
-    }
-
-    /// Adds states, one a group in `groups`.
-    pub(super) fn merge_states(&mut self, groups: &[u32], mut states: &[ArrayRef]) -> Result<()> {
-        for accumulator in &mut self.accumulators {
-            let (own, others) = states
-                .split_at_checked(accumulator.state_types().len())
-                .ok_or_else(|| Error::internal("a partial aggregate lacks columns"))?;
-            accumulator.merge(groups, own)?;
-            states = others;
-        }
-        Ok(())
-    }
-
     fn merge(&mut self, other: &Slice) -> Result<()> {
         let theirs: Vec<u32> = (0..other.groups as u32).collect();
         let mut ours = Vec::with_capacity(theirs.len());
         let keys = other.key_columns(&theirs)?;
         self.intern(&keys, theirs.len(), &mut ours)?;
-        for (own, other) in self.accumulators.iter_mut().zip(&other.accumulators) {
-            own.merge(&ours, &other.state(&theirs)?)?;
-        }
-        Ok(())
+        self.accumulators
+            .merge(&ours, &other.accumulators.state(&theirs)?)
     }
 
     fn intern_bytes(&mut self, key: &[u8]) -> Result<u32> {
