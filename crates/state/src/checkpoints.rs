@@ -63,6 +63,16 @@ impl CheckpointStore {
         self.below(&format!("chk-{checkpoint}"))
     }
 
+    /// Makes sure that checkpoints can be written, before a job relies on it.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn check_writable(&self) -> Result<()> {
+        let probe = self.below(".probe");
+        self.storage.write(&probe, &[])?;
+        self.storage.delete(&probe)
+    }
+
     /// Writes the state of an operator instance; `file` is a name that no other instance has.
     ///
     /// # Errors

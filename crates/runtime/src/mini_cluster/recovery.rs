@@ -34,8 +34,12 @@ impl Checkpoints {
             return Ok(None);
         };
         let storage = Arc::new(LocalDirectory::from_uri(directory)?);
+        let store = CheckpointStore::new(storage, job.to_string());
+        store
+            .check_writable()
+            .map_err(|error| error.context("`execution.checkpointing.dir`"))?;
         Ok(Some(Checkpoints {
-            store: CheckpointStore::new(storage, job.to_string()),
+            store,
             job_name: config.job_name.clone(),
             retained: config.checkpointing.retained.max(1),
         }))
