@@ -2,6 +2,16 @@
 
 use std::time::Duration;
 
+/// What a restored job has seen of each record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CheckpointMode {
+    /// State has its effect exactly once: a channel whose barrier has come waits for the others.
+    #[default]
+    ExactlyOnce,
+    /// Nothing waits; a record that overtook another channel's barrier counts again.
+    AtLeastOnce,
+}
+
 /// What happens to the last checkpoints when a job is cancelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retention {
@@ -17,6 +27,8 @@ pub enum Retention {
 pub struct CheckpointConfig {
     /// `interval`: how often barriers are sent.
     pub interval: Option<Duration>,
+    /// `mode`
+    pub mode: CheckpointMode,
     /// `timeout`: a checkpoint that takes longer is given up.
     pub timeout: Duration,
     /// `min-pause`: from the end of one to the start of the next.
@@ -37,6 +49,7 @@ impl Default for CheckpointConfig {
     fn default() -> Self {
         CheckpointConfig {
             interval: None,
+            mode: CheckpointMode::default(),
             timeout: Duration::from_secs(600),
             min_pause: Duration::ZERO,
             max_concurrent: 1,

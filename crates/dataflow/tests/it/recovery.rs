@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use thalweg_core::config::{Recovery, RestartStrategy, Retention};
+use thalweg_core::config::{CheckpointMode, Recovery, RestartStrategy, Retention};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{from_bytes, to_bytes};
 use thalweg_core::error::{Error, ErrorKind, Result};
@@ -222,6 +222,18 @@ fn trap_11_a_job_that_fails_commits_every_result_once() {
     );
     // A job that has ended needs its checkpoints no more.
     assert_eq!(std::fs::read_dir(&directory.0).unwrap().count(), 0);
+}
+
+#[test]
+fn at_least_once_every_result_is_there_and_some_may_come_again() {
+    let (ledger, directory) = (Ledger::default(), Directory::new("at-least-once"));
+    let env = job(&ledger, &directory, &[350, 1700, 2500]);
+    env.configure(|config| config.checkpointing.mode = CheckpointMode::AtLeastOnce);
+    env.execute().unwrap();
+    let values = ledger.values();
+    // A number that is counted twice moves the later counts of its key up: none is left out.
+    let missing = expected().into_iter().find(|value| !values.contains(value));
+    assert_eq!(missing, None);
 }
 
 #[test]

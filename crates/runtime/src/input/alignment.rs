@@ -1,11 +1,13 @@
-//! Aligned barriers: a channel that has sent its barrier waits until all have.
+//! Aligned barriers: a channel that has sent its barrier waits until all have. Where a record may
+//! count twice after a restore, no channel waits, and only the last barrier counts.
 
+use thalweg_core::config::CheckpointMode;
 use thalweg_core::element::Barrier;
 
 /// What a barrier led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aligned {
-    /// The channel is blocked; others are awaited.
+    /// Others are awaited; until then the channel is blocked, if records are to count once.
     Waiting,
     /// All channels have delivered this barrier; all are open again.
     Complete(Barrier),
@@ -18,6 +20,7 @@ pub enum Aligned {
 /// A channel that has ended counts as having delivered every barrier. A newer barrier on any
 /// channel abandons the current checkpoint: its late barriers are stale.
 pub struct BarrierAligner {
+    mode: CheckpointMode,
     current: Option<Barrier>,
     last: u64,
     delivered: Vec<bool>,
@@ -26,8 +29,9 @@ pub struct BarrierAligner {
 
 impl BarrierAligner {
     /// An aligner over `channels` channels.
-    pub fn new(channels: usize) -> Self {
+    pub fn new(channels: usize, mode: CheckpointMode) -> Self {
         BarrierAligner {
+            mode,
             current: None,
             last: 0,
             delivered: vec![false; channels],
@@ -37,7 +41,7 @@ impl BarrierAligner {
 
     /// Whether nothing may be read from a channel for now.
     pub fn is_blocked(&self, channel: usize) -> bool {
-        self.delivered[channel]
+        self.delivered[channel] && self.mode == CheckpointMode::ExactlyOnce
     }
 
     /// A channel has delivered a barrier.
@@ -88,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_channel_is_blocked_from_its_barrier_until_the_last_one() {
-        let mut aligner = BarrierAligner::new(2);
+        let mut aligner = BarrierAligner::new(2, CheckpointMode::ExactlyOnce);
         assert_eq!(aligner.on_barrier(0, barrier(1)), Aligned::Waiting);
         assert!(aligner.is_blocked(0) && !aligner.is_blocked(1));
         assert_eq!(
@@ -100,7 +104,7 @@ mod tests {
 
     #[test]
     fn an_ended_channel_holds_no_barrier_up() {
-        let mut aligner = BarrierAligner::new(2);
+        let mut aligner = BarrierAligner::new(2, CheckpointMode::ExactlyOnce);
         aligner.on_barrier(0, barrier(1));
         assert_eq!(aligner.on_end(1), Some(barrier(1)));
         assert_eq!(
@@ -111,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_newer_barrier_abandons_the_older_checkpoint() {
-        let mut aligner = BarrierAligner::new(2);
+        let mut aligner = BarrierAligner::new(2, CheckpointMode::ExactlyOnce);
         aligner.on_barrier(0, barrier(1));
         assert_eq!(aligner.on_barrier(1, barrier(2)), Aligned::Waiting);
         assert!(!aligner.is_blocked(0));
@@ -119,6 +123,17 @@ mod tests {
         assert_eq!(
             aligner.on_barrier(0, barrier(2)),
             Aligned::Complete(barrier(2))
+        );
+    }
+
+    #[test]
+    fn at_least_once_no_channel_waits_and_the_last_barrier_completes() {
+        let mut aligner = BarrierAligner::new(2, CheckpointMode::AtLeastOnce);
+        assert_eq!(aligner.on_barrier(0, barrier(1)), Aligned::Waiting);
+        assert!(!aligner.is_blocked(0) && !aligner.is_blocked(1));
+        assert_eq!(
+            aligner.on_barrier(1, barrier(1)),
+            Aligned::Complete(barrier(1))
         );
     }
 }

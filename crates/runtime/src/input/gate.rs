@@ -1,5 +1,6 @@
 //! The input gate: reads the channels in turn and hands out what concerns the head operator.
 
+use thalweg_core::config::CheckpointMode;
 use thalweg_core::container::Payload;
 use thalweg_core::element::{Barrier, StreamElement};
 use thalweg_core::watermark::{Watermark, WatermarkStatus};
@@ -44,12 +45,12 @@ pub struct InputGate {
 
 impl InputGate {
     /// A gate over channels.
-    pub fn new(channels: Vec<InputChannel>) -> Self {
+    pub fn new(channels: Vec<InputChannel>, mode: CheckpointMode) -> Self {
         let count = channels.len();
         InputGate {
             channels,
             valve: WatermarkValve::new(count),
-            aligner: BarrierAligner::new(count),
+            aligner: BarrierAligner::new(count, mode),
             open: vec![true; count],
             next: 0,
             queued: std::collections::VecDeque::new(),

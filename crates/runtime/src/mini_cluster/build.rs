@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use thalweg_core::config::ExecutionConfig;
+use thalweg_core::config::{CheckpointMode, ExecutionConfig};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::{ChainedOperator, JobEdge, JobGraph, JobVertex, NodeKind, Partitioning};
 use thalweg_core::key_group::stable_hash_bytes;
@@ -87,7 +87,13 @@ pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
                 name: format!("{} ({}/{})", vertex.name, index + 1, vertex.parallelism),
                 number,
                 stages,
-                gate: gate(job, position, index, &mut channels),
+                gate: gate(
+                    job,
+                    position,
+                    index,
+                    config.checkpointing.mode,
+                    &mut channels,
+                ),
                 partitions: partitions(job, vertex, index, config, &mut channels),
                 listener: spec.listener.clone(),
                 request: spec.request.clone(),
@@ -300,6 +306,7 @@ fn gate(
     job: &JobGraph,
     vertex: usize,
     index: u32,
+    mode: CheckpointMode,
     channels: &mut [EdgeChannels],
 ) -> Option<InputGate> {
     let mut inputs = Vec::new();
@@ -322,7 +329,7 @@ fn gate(
             .map(|operator| &operator.kind),
         Some(NodeKind::Source(_))
     );
-    (!source).then(|| InputGate::new(inputs))
+    (!source).then(|| InputGate::new(inputs, mode))
 }
 
 fn partitions(

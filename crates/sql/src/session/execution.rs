@@ -1,7 +1,8 @@
 //! From a session's options to the settings of a job.
 
 use thalweg_core::config::{
-    CheckpointConfig, ExecutionConfig, Recovery, RestartStrategy, Retention, RuntimeMode,
+    CheckpointConfig, CheckpointMode, ExecutionConfig, Recovery, RestartStrategy, Retention,
+    RuntimeMode,
 };
 
 use super::Session;
@@ -67,6 +68,12 @@ impl Session {
         let interval = options.duration("execution.checkpointing.interval");
         config.checkpointing = CheckpointConfig {
             interval: interval.filter(|interval| !interval.is_zero()),
+            mode: match options.text("execution.checkpointing.mode") {
+                Some(mode) if mode.eq_ignore_ascii_case("AT_LEAST_ONCE") => {
+                    CheckpointMode::AtLeastOnce
+                }
+                _ => CheckpointMode::ExactlyOnce,
+            },
             timeout: length("execution.checkpointing.timeout"),
             min_pause: length("execution.checkpointing.min-pause"),
             max_concurrent: 1,
