@@ -205,7 +205,15 @@ impl SinkWriter for FileWriter {
         let earlier = Earlier(&earlier);
         let parallelism = ctx.info().parallelism;
         earlier.delete_leftovers(&self.directory, self.index, parallelism)?;
-        self.next = earlier.next();
+        let (behind, next) = earlier.committed_behind(&self.directory)?;
+        if behind > 0 && self.index == 0 {
+            eprintln!(
+                "warning: `{}` has {behind} files that were committed behind the checkpoint: \
+                 their rows come again",
+                self.directory.display()
+            );
+        }
+        self.next = next;
         if let Some(run) = earlier.run() {
             self.run = run;
         }

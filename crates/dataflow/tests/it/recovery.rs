@@ -322,3 +322,85 @@ fn a_job_goes_on_from_a_retained_checkpoint_of_another() {
     assert!(error.contains("has state of operator `"), "{error}");
     assert!(error.contains("ignore-unclaimed-state"), "{error}");
 }
+
+/// The files of the checkpoints that a failed job left behind, newest first.
+fn kept_checkpoints(name: &str, retained: usize) -> (Directory, Vec<PathBuf>) {
+    let (ledger, directory) = (Ledger::default(), Directory::new(name));
+    let env = job(&ledger, &directory, &[3000]);
+    env.configure(|config| {
+        config.restart = RestartStrategy::None;
+        config.checkpointing.retained = retained;
+    });
+    env.execute().unwrap_err();
+    let job = std::fs::read_dir(&directory.0).unwrap().next().unwrap();
+    let entries = std::fs::read_dir(job.unwrap().path()).unwrap();
+    let mut kept: Vec<(u64, PathBuf)> = entries
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name.strip_prefix("chk-").unwrap().parse().unwrap(), path)
+        })
+        .collect();
+    kept.sort();
+    kept.reverse();
+    (directory, kept.into_iter().map(|(_, path)| path).collect())
+}
+
+fn recovered(from: &std::path::Path, name: &str) -> Result<Vec<u64>> {
+    let (ledger, directory) = (Ledger::default(), Directory::new(name));
+    let env = job(&ledger, &directory, &[]);
+    env.configure(|config| {
+        config.recovery = Some(Recovery {
+            path: from.display().to_string(),
+            ignore_unclaimed: false,
+        });
+    });
+    env.execute()?;
+    Ok(ledger.values())
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_or_named() {
+    let (_directory, kept) = kept_checkpoints("damaged", 2);
+    let [newest, older] = kept.as_slice() else {
+        panic!("two are kept: {kept:?}")
+    };
+    let whole = std::fs::read(newest.join("_metadata")).unwrap();
+    let jobs = newest.parent().unwrap();
+    let undamaged = recovered(older, "damaged-older").unwrap();
+    // The kinds of damage: a flipped bit, a missing end, an empty file.
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 4;
+    for damaged in [flipped, whole[..whole.len() - 9].to_vec(), Vec::new()] {
+        std::fs::write(newest.join("_metadata"), damaged).unwrap();
+        assert_eq!(recovered(jobs, "damaged-any").unwrap(), undamaged);
+        let error = recovered(newest, "damaged-named").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("_metadata`"), "{error}");
+    }
+    // One that was written by a later version is no damage: it is not passed over.
+    let mut later = whole.clone();
+    later[12] = 200;
+    std::fs::write(newest.join("_metadata"), later).unwrap();
+    let error = recovered(jobs, "damaged-later").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("has format 200"), "{error}");
+    // Without its metadata a directory is no checkpoint.
+    std::fs::remove_file(newest.join("_metadata")).unwrap();
+    assert_eq!(recovered(jobs, "damaged-missing").unwrap(), undamaged);
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_an_error_at_the_start() {
+    let (ledger, directory) = (Ledger::default(), Directory::new("unwritable"));
+    // A file stands where the directory should be.
+    std::fs::write(&directory.0, "").unwrap();
+    let error = job(&ledger, &directory, &[]).execute().unwrap_err();
+    std::fs::remove_file(&directory.0).unwrap();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("`execution.checkpointing.dir`: cannot write `"),
+        "{text}"
+    );
+    assert!(ledger.values().is_empty());
+}

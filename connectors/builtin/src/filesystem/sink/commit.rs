@@ -60,6 +60,27 @@ impl Earlier<'_> {
         self.0.iter().map(|written| written.next).max().unwrap_or(0)
     }
 
+    /// How many files were committed behind the checkpoint, and a number behind all of theirs.
+    ///
+    /// There are some only if a newer checkpoint was passed over: their rows come again, but they
+    /// themselves stay, because a committed file never changes.
+    pub(super) fn committed_behind(&self, directory: &Path) -> Result<(usize, u64)> {
+        let (mut files, mut next) = (0, self.next());
+        if self.0.is_empty() || !directory.is_dir() {
+            return Ok((files, next));
+        }
+        for entry in fs::read_dir(directory)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if self.leftover_of(&hidden_name(&name)).is_some()
+                && let Some((_, _, number)) = parse_hidden(&hidden_name(&name))
+            {
+                files += 1;
+                next = next.max(number + 1);
+            }
+        }
+        Ok((files, next))
+    }
+
     /// Deletes what was written behind the checkpoint, as far as it is this instance's share: its
     /// own files, which others must not touch while it writes new ones, and for the first instance
     /// those of instances that are no more.
@@ -192,6 +213,30 @@ mod tests {
             Earlier(&[]).leftover_of(".part-00ab-1-3.csv.inprogress"),
             None
         );
+    }
+
+    #[test]
+    fn a_file_that_was_committed_behind_the_checkpoint_is_kept_and_its_number_not_used_again() {
+        let directory = std::env::temp_dir().join(format!("thalweg-behind-{}", new_run()));
+        fs::create_dir_all(&directory).unwrap();
+        for name in [
+            "part-ab-0-1.csv",
+            "part-ab-0-2.csv",
+            "part-ab-1-5.csv",
+            "part-cd-0-9.csv",
+        ] {
+            fs::write(directory.join(name), "").unwrap();
+        }
+        let written = [Written {
+            run: "ab".to_owned(),
+            index: 0,
+            next: 2,
+        }];
+        let earlier = Earlier(&written);
+        assert_eq!(earlier.committed_behind(&directory).unwrap(), (2, 6));
+        earlier.delete_leftovers(&directory, 0, 1).unwrap();
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 4);
+        fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]
