@@ -17,6 +17,7 @@ mod list_state;
 mod map_state;
 mod operator_state;
 mod registry;
+mod schemas;
 mod slot_table;
 mod snapshot;
 mod table;

@@ -8,6 +8,7 @@ use super::key_index::{ErasedKeyIndex, KeyIndex, Slot};
 use super::list_state::ListState;
 use super::map_state::MapState;
 use super::operator_state::{OperatorList, OperatorListState};
+use super::schemas;
 use super::slot_table::SlotTable;
 use super::snapshot::{Redistribution, SnapshotEntry, StateSnapshot, TableSnapshot};
 use super::table::StateTable;
@@ -102,7 +103,7 @@ impl StateRegistry {
         self.declare(name, Redistribution::Broadcast, Box::new(table))
     }
 
-    fn keyed<T: Data>(&mut self, name: &str) -> TableHandle<SlotTable<T>> {
+    pub(super) fn keyed<T: Data>(&mut self, name: &str) -> TableHandle<SlotTable<T>> {
         self.declare(
             name,
             Redistribution::KeyGroup,
@@ -251,7 +252,7 @@ impl StateRegistry {
             snapshot.tables.push(TableSnapshot {
                 name: declared.name.clone(),
                 redistribution: declared.redistribution,
-                schema: declared.table.schema(),
+                schema: schemas::entry(declared.table.as_ref(), keys),
                 entries,
             });
         }
@@ -270,7 +271,8 @@ impl StateRegistry {
     ///
     /// # Errors
     /// `Corrupt` for damaged entries; `User` for a state that the operator does not declare, or
-    /// that has another shape.
+    /// whose stored shape cannot be read as the declared one: [`crate::data::Rewrite`] says which
+    /// can.
     pub fn restore(&mut self, snapshot: &StateSnapshot) -> Result<Vec<(String, i64, Slot)>> {
         let mut timers = Vec::new();
         for table in &snapshot.tables {
@@ -291,25 +293,8 @@ impl StateRegistry {
                     table.name
                 )));
             };
-            if declared.table.schema() != table.schema {
-                return Err(Error::user(format!(
-                    "state `{}` was stored with another shape: {:?}, now {:?}",
-                    table.name,
-                    table.schema,
-                    declared.table.schema()
-                )));
-            }
-            let mut held = Vec::new();
-            for entry in &table.entries {
-                let keys: Option<&mut dyn ErasedKeyIndex> = match &mut self.keys {
-                    Some(keys) => Some(keys.as_mut()),
-                    None => None,
-                };
-                declared
-                    .table
-                    .restore(&entry.bytes, keys, &mut |slot| held.push(slot))
-                    .map_err(|error| error.context(format!("state `{}`", table.name)))?;
-            }
+            let held = restore_table(declared, table, self.keys.as_deref_mut())
+                .map_err(|error| error.context(format!("state `{}`", table.name)))?;
             for slot in held {
                 self.hold(slot);
             }
@@ -321,6 +306,34 @@ impl StateRegistry {
         }
         Ok(timers)
     }
+}
+
+/// Reads the entries of one table. Returns the slots that now hold something.
+fn restore_table(
+    declared: &mut Declared,
+    stored: &TableSnapshot,
+    mut keys: Option<&mut (dyn ErasedKeyIndex + 'static)>,
+) -> Result<Vec<Slot>> {
+    let rewrite = schemas::rewrite(&stored.schema, declared.table.as_ref(), keys.as_deref())?;
+    let mut held = Vec::new();
+    for entry in &stored.entries {
+        let rewritten;
+        let bytes = match &rewrite {
+            None => entry.bytes.as_slice(),
+            Some(rewrite) => {
+                rewritten = rewrite.apply(&entry.bytes)?;
+                rewritten.as_slice()
+            }
+        };
+        let keys: Option<&mut dyn ErasedKeyIndex> = match &mut keys {
+            Some(keys) => Some(&mut **keys),
+            None => None,
+        };
+        declared
+            .table
+            .restore(bytes, keys, &mut |slot| held.push(slot))?;
+    }
+    Ok(held)
 }
 
 #[inline]

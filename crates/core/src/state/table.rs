@@ -14,8 +14,13 @@ pub type EntrySink<'a> = dyn FnMut(Option<u32>, &[u8]) + 'a;
 /// An entry belongs to one key group, so that a table can be split and merged entry by entry when
 /// the parallelism changes.
 pub trait StateTable: Any + Send {
-    /// The shape of an entry.
+    /// The shape of an entry; of what stands behind the key, if the entries have keys.
     fn schema(&self) -> Schema;
+
+    /// Whether the canonical bytes of its key stand before each entry.
+    fn has_keys(&self) -> bool {
+        false
+    }
 
     /// Writes every entry.
     fn snapshot(

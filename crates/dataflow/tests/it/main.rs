@@ -1,5 +1,6 @@
 //! Jobs and operators of the DataStream API on the real runtime.
 
+mod evolution;
 mod joins;
 mod pipelines;
 mod recovery;
