@@ -11,11 +11,13 @@ use super::operator_state::{OperatorList, OperatorListState};
 use super::schemas;
 use super::slot_table::SlotTable;
 use super::snapshot::{Redistribution, SnapshotEntry, StateSnapshot, TableSnapshot};
-use super::table::StateTable;
+use super::table::{Cleaning, StateTable};
+use super::ttl::{StateTtlConfig, TtlStates};
 use crate::collections::HashMap;
 use crate::data::{Data, Key};
 use crate::error::{Error, Result};
 use crate::operator::AggregateFunction;
+use crate::time::ProcessingTime;
 
 /// Names a table that an operator registered with its own type.
 pub struct TableHandle<T> {
@@ -44,6 +46,8 @@ pub struct StateRegistry {
     declared: Vec<Declared>,
     keys: Option<Box<dyn ErasedKeyIndex>>,
     key_type: Option<TypeId>,
+    // The tables that were declared with a time to live.
+    expiring: Vec<usize>,
     // How many states and timers hold each slot.
     live: Vec<u32>,
     // Slots whose count fell to 0 since the last sweep.
@@ -81,6 +85,17 @@ impl StateRegistry {
         function: A,
     ) -> AggregatingState<A> {
         AggregatingState::new(self.keyed::<A::Accumulator>(name), function)
+    }
+
+    /// Declares keyed state with a time to live, as the other methods declare state without.
+    pub fn with_ttl(&mut self, config: StateTtlConfig) -> TtlStates<'_> {
+        TtlStates::new(self, config)
+    }
+
+    pub(super) fn expiring<T: StateTable>(&mut self, name: &str, table: T) -> TableHandle<T> {
+        let handle = self.table(name, table);
+        self.expiring.push(handle.index);
+        handle
     }
 
     /// Declares a list that belongs to the operator instance, not to a key.
@@ -204,11 +219,7 @@ impl StateRegistry {
     /// Counts one holder of a slot less.
     #[inline]
     pub fn let_go(&mut self, slot: Slot) {
-        let count = &mut self.live[slot.index()];
-        *count -= 1;
-        if *count == 0 {
-            self.idle.push(slot);
-        }
+        let_go(&mut self.live, &mut self.idle, slot);
     }
 
     /// Notes that a slot was looked up, so that a sweep finds it if nothing was stored.
@@ -217,6 +228,16 @@ impl StateRegistry {
         let index = slot.index();
         if self.live.get(index).is_none_or(|count| *count == 0) {
             self.idle.push(slot);
+        }
+    }
+
+    /// Drops expired values of state with a time to live. Called between batches, and before a
+    /// snapshot for all of it.
+    pub fn clean_up(&mut self, now: ProcessingTime, cleaning: Cleaning) {
+        for at in 0..self.expiring.len() {
+            let table = &mut self.declared[self.expiring[at]].table;
+            let (live, idle) = (&mut self.live, &mut self.idle);
+            table.clean_up(now, cleaning, &mut |slot| let_go(live, idle, slot));
         }
     }
 
@@ -358,4 +379,13 @@ fn hold(live: &mut Vec<u32>, slot: Slot) {
         live.resize((index + 1).max(live.len() * 2), 0);
     }
     live[index] += 1;
+}
+
+#[inline]
+fn let_go(live: &mut [u32], idle: &mut Vec<Slot>, slot: Slot) {
+    let count = &mut live[slot.index()];
+    *count -= 1;
+    if *count == 0 {
+        idle.push(slot);
+    }
 }

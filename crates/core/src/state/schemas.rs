@@ -2,6 +2,7 @@
 
 use super::key_index::ErasedKeyIndex;
 use super::table::StateTable;
+use super::ttl::TIMED;
 use crate::data::{Data, Field, Rewrite, Schema};
 use crate::error::{Error, Result};
 
@@ -38,6 +39,7 @@ pub(super) fn rewrite(
     match (keyed_parts(stored), keys.filter(|_| table.has_keys())) {
         (Some((key, value)), Some(keys)) => {
             check_key(key, keys)?;
+            check_ttl(value, &table.schema())?;
             match Rewrite::between(value, &table.schema())? {
                 Some(rewrite) => rewrite.behind(key).map(Some),
                 None => Ok(None),
@@ -62,6 +64,27 @@ pub(super) fn check_timer_key(stored: &Schema, keys: Option<&dyn ErasedKeyIndex>
 
 fn check_key(stored: &Schema, keys: &dyn ErasedKeyIndex) -> Result<()> {
     Rewrite::check_key(stored, &keys.schema()).map_err(|error| error.context(KEY))
+}
+
+/// Nobody knows when values began to live that were stored without a time.
+fn check_ttl(stored: &Schema, declared: &Schema) -> Result<()> {
+    match (has_ttl(stored), has_ttl(declared)) {
+        (false, true) => Err(Error::user(
+            "stored without a time to live, now with one: its values have no time",
+        )),
+        (true, false) => Err(Error::user(
+            "stored with a time to live, now without: expired values would come back",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn has_ttl(schema: &Schema) -> bool {
+    match schema {
+        Schema::Struct(name, _) => name.text == TIMED,
+        Schema::List(element) | Schema::Map(_, element) => has_ttl(element),
+        _ => false,
+    }
 }
 
 fn keyed_parts(schema: &Schema) -> Option<(&Schema, &Schema)> {

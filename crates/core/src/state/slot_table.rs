@@ -36,6 +36,11 @@ impl<T> SlotTable<T> {
         &mut self.values[index]
     }
 
+    /// One more than the highest slot with a place.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         self.values
             .iter()

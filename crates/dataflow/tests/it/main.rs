@@ -7,6 +7,7 @@ mod recovery;
 mod rolling;
 mod sessions;
 mod triggers;
+mod ttl;
 mod watermarks;
 mod window_functions;
 mod window_model;
