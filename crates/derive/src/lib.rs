@@ -30,7 +30,8 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
     let container = attributes::container(input)?;
     let root = container.root;
     let ident = &input.ident;
-    let text = name(&root, &ident.to_string(), &container.aliases);
+    let type_name = ident.to_string();
+    let text = name(&root, &type_name, &container.aliases);
     let body = match &input.data {
         syn::Data::Struct(data) => {
             let schema = fields_schema(&root, &data.fields)?;
@@ -38,7 +39,9 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
             let build = build(&root, &quote!(Self), &data.fields);
             quote! {
                 fn schema() -> #root::data::Schema {
-                    #root::data::Schema::Struct(#text, #schema)
+                    #root::data::Schema::of_type::<Self>(#type_name, || {
+                        #root::data::Schema::Struct(#text, #schema)
+                    })
                 }
                 fn encode(&self, out: &mut ::std::vec::Vec<u8>) {
                     let Self #pattern = self;
@@ -100,7 +103,9 @@ fn enum_body(
     attributes::check_names(&data.variants, &names)?;
     Ok(quote! {
         fn schema() -> #root::data::Schema {
-            #root::data::Schema::Enum(#text, vec![#(#schemas),*])
+            #root::data::Schema::of_type::<Self>(#type_name, || {
+                #root::data::Schema::Enum(#text, vec![#(#schemas),*])
+            })
         }
         fn encode(&self, out: &mut ::std::vec::Vec<u8>) {
             match self { #(#encodes)* }

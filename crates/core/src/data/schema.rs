@@ -1,5 +1,7 @@
 //! The shape of stored values: what a snapshot keeps beside its bytes.
 
+use std::any::TypeId;
+use std::cell::RefCell;
 use std::fmt;
 
 /// A name in a schema, and the names it had before.
@@ -121,6 +123,25 @@ pub enum Schema {
     Enum(Name, Vec<Variant>),
     /// A type that contains itself, by name.
     Recursive(String),
+}
+
+thread_local! {
+    // The types whose schemas are being made.
+    static OPEN: RefCell<Vec<TypeId>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Schema {
+    /// The schema of `T`, as `make` says; where `T` contains itself, its name. For the derive.
+    pub fn of_type<T: 'static>(name: &str, make: impl FnOnce() -> Schema) -> Schema {
+        let id = TypeId::of::<T>();
+        if OPEN.with_borrow(|open| open.contains(&id)) {
+            return Schema::Recursive(name.to_owned());
+        }
+        OPEN.with_borrow_mut(|open| open.push(id));
+        let schema = make();
+        OPEN.with_borrow_mut(Vec::pop);
+        schema
+    }
 }
 
 /// As errors name it: `u64`, `list of text`, ``struct `Order` ``.

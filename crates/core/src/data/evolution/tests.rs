@@ -289,6 +289,29 @@ fn a_key_of_a_stream_keeps_its_bytes() {
 
 #[test]
 fn a_type_that_contains_itself_is_read_unchanged_and_else_refused() {
+    #[derive(Clone, Debug, PartialEq, thalweg_derive::Data)]
+    #[data(crate = "crate")]
+    struct Tree {
+        n: u8,
+        children: Vec<Tree>,
+    }
+    let children = Schema::List(Box::new(Schema::Recursive("Tree".to_owned())));
+    let fields = vec![
+        Field::new("n", u8::schema()),
+        Field::new("children", children),
+    ];
+    assert_eq!(Tree::schema(), Schema::Struct("Tree".into(), fields));
+    assert!(matches!(Tree::schema(), Schema::Struct(..)), "as before");
+    let leaf = |n| Tree {
+        n,
+        children: Vec::new(),
+    };
+    let tree = Tree {
+        n: 1,
+        children: vec![leaf(2), leaf(3)],
+    };
+    assert_eq!(from_bytes::<Tree>(&to_bytes(&tree)).unwrap(), tree);
+
     let tree = |n| shape(&[("n", n), ("children", Schema::Recursive("S".to_owned()))]);
     let same = Rewrite::between(&tree(u8::schema()), &tree(u8::schema()));
     assert!(same.unwrap().is_none());
