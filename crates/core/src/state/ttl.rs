@@ -19,6 +19,8 @@ mod folding;
 mod handle;
 mod list;
 mod map;
+#[cfg(test)]
+mod model;
 mod table;
 #[cfg(test)]
 mod tests;

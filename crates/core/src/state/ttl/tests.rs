@@ -14,7 +14,7 @@ fn ttl() -> StateTtlConfig {
     StateTtlConfig::new(Duration::from_millis(TTL_MS as u64))
 }
 
-fn declared<S>(declare: impl FnOnce(&mut StateRegistry) -> S) -> (S, Context) {
+pub(super) fn declared<S>(declare: impl FnOnce(&mut StateRegistry) -> S) -> (S, Context) {
     let mut states = StateRegistry::default();
     states.keyed_by::<u64>();
     let state = declare(&mut states);
@@ -30,24 +30,24 @@ fn declared<S>(declare: impl FnOnce(&mut StateRegistry) -> S) -> (S, Context) {
 }
 
 /// Moves the clock and to a key.
-fn at(ctx: &mut Context, now_ms: i64, key: u64) {
+pub(super) fn at(ctx: &mut Context, now_ms: i64, key: u64) {
     ctx.set_now(ProcessingTime(now_ms));
     let slot = ctx.states_mut().keys_mut().unwrap().intern_key(key);
     ctx.states_mut().touch(slot);
     ctx.set_slot(slot);
 }
 
-fn live_keys(ctx: &mut Context) -> usize {
+pub(super) fn live_keys(ctx: &mut Context) -> usize {
     ctx.states_mut().keys_mut::<u64>().unwrap().len()
 }
 
-fn clean_up(ctx: &mut Context, cleaning: Cleaning) {
+pub(super) fn clean_up(ctx: &mut Context, cleaning: Cleaning) {
     let now = ctx.now();
     ctx.states_mut().clean_up(now, cleaning);
     ctx.states_mut().sweep();
 }
 
-fn snapshot(ctx: &mut Context) -> StateSnapshot {
+pub(super) fn snapshot(ctx: &mut Context) -> StateSnapshot {
     ctx.drop_expired();
     ctx.snapshot()
 }
