@@ -4,17 +4,29 @@
 //! as `u32`, fields in declared order, enum variants by their number as `u32`. The same value has
 //! the same bytes on every platform and in every version; key groups hash these bytes.
 
+mod evolution;
 mod primitives;
 mod schema;
 
 use crate::error::{Error, Result};
 use crate::key_group::stable_hash_bytes;
 
-pub use schema::{Field, Schema, Variant};
+pub use evolution::Rewrite;
+pub use schema::{Field, Name, Schema, Variant};
 
 /// A type that may flow through a job.
 ///
 /// Derive it: `#[derive(Clone, thalweg_core::Data)]`.
+///
+/// A type that is kept in state may change between two versions of a job: attributes say what
+/// the derived schema cannot know, and [`Rewrite`] has the rules.
+///
+/// | Attribute | On | Means |
+/// |---|---|---|
+/// | `#[data(alias = "old")]` | structs, enums, fields, variants | it was called `old` before; may be repeated |
+/// | `#[data(default)]` | fields | snapshots without the field have `Default::default()` in it |
+/// | `#[data(default = expression)]` | fields | they have this value in it |
+/// | `#[data(crate = "path")]` | structs, enums | where `thalweg_core` is found |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot flow through a job",
     label = "this type is not `Data`",

@@ -10,6 +10,8 @@
 //!
 //! Everything that is stored implements [`StateTable`]: it can write itself as entries (key group
 //! and bytes) and take entries back. Snapshot, restore and rescale need nothing else.
+//!
+//! State with a time to live is of types of its own (`ttl`).
 
 mod handle;
 mod key_index;
@@ -17,9 +19,11 @@ mod list_state;
 mod map_state;
 mod operator_state;
 mod registry;
+mod schemas;
 mod slot_table;
 mod snapshot;
 mod table;
+mod ttl;
 
 pub use handle::{AggregatingState, ReducingState, ValueState};
 pub use key_index::{ErasedKeyIndex, KeyIndex, Slot};
@@ -31,4 +35,8 @@ pub use slot_table::SlotTable;
 pub use snapshot::{
     KeyGroups, Redistribution, SnapshotEntry, StateSnapshot, TableSnapshot, redistribute,
 };
-pub use table::{EntrySink, StateTable};
+pub use table::{Cleaning, EntrySink, StateTable};
+pub use ttl::{
+    StateTtlConfig, StateVisibility, TtlAggregatingState, TtlListState, TtlMapState,
+    TtlReducingState, TtlStates, TtlValueState, UpdateType,
+};

@@ -4,6 +4,11 @@
 //! their number as `u32`. The generated code names `::thalweg_core`, or `::thalweg::core` when the
 //! attribute `#[data(crate = "thalweg::core")]` says so.
 
+mod attributes;
+#[cfg(test)]
+mod tests;
+
+use attributes::FieldDefault;
 use proc_macro::TokenStream;
 use proc_macro2::{Span, TokenStream as Tokens};
 use quote::{format_ident, quote};
@@ -11,7 +16,8 @@ use syn::{DeriveInput, Fields, parse_macro_input};
 
 /// Derives `thalweg_core::data::Data`.
 ///
-/// Generic parameters must be `Data` themselves. Unions are refused.
+/// Generic parameters must be `Data` themselves. Unions are refused. The attributes are described
+/// at the trait.
 #[proc_macro_derive(Data, attributes(data))]
 pub fn derive_data(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -21,17 +27,21 @@ pub fn derive_data(input: TokenStream) -> TokenStream {
 }
 
 fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
-    let root = crate_path(input)?;
-    let name = &input.ident;
-    let text = name.to_string();
+    let container = attributes::container(input)?;
+    let root = container.root;
+    let ident = &input.ident;
+    let type_name = ident.to_string();
+    let text = name(&root, &type_name, &container.aliases);
     let body = match &input.data {
         syn::Data::Struct(data) => {
-            let schema = fields_schema(&root, &data.fields);
+            let schema = fields_schema(&root, &data.fields)?;
             let (pattern, names) = pattern(&data.fields);
             let build = build(&root, &quote!(Self), &data.fields);
             quote! {
                 fn schema() -> #root::data::Schema {
-                    #root::data::Schema::Struct(#text.to_owned(), #schema)
+                    #root::data::Schema::of_type::<Self>(#type_name, || {
+                        #root::data::Schema::Struct(#text, #schema)
+                    })
                 }
                 fn encode(&self, out: &mut ::std::vec::Vec<u8>) {
                     let Self #pattern = self;
@@ -42,7 +52,7 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
                 }
             }
         }
-        syn::Data::Enum(data) => enum_body(&root, &text, data),
+        syn::Data::Enum(data) => enum_body(&root, ident, &text, data)?,
         syn::Data::Union(data) => {
             return Err(syn::Error::new(
                 data.union_token.span,
@@ -56,48 +66,46 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
     }
     let (implemented, types, bounds) = generics.split_for_impl();
     Ok(quote! {
-        impl #implemented #root::data::Data for #name #types #bounds { #body }
+        impl #implemented #root::data::Data for #ident #types #bounds { #body }
     })
 }
 
-fn crate_path(input: &DeriveInput) -> syn::Result<syn::Path> {
-    let mut path: syn::Path = syn::parse_quote!(::thalweg_core);
-    for attribute in input.attrs.iter().filter(|a| a.path().is_ident("data")) {
-        attribute.parse_nested_meta(|meta| {
-            if meta.path.is_ident("crate") {
-                path = meta.value()?.parse::<syn::LitStr>()?.parse()?;
-                Ok(())
-            } else {
-                Err(meta.error("unknown attribute: only `crate = \"path\"` is known"))
-            }
-        })?;
-    }
-    Ok(path)
-}
-
-fn enum_body(root: &syn::Path, text: &str, data: &syn::DataEnum) -> Tokens {
+fn enum_body(
+    root: &syn::Path,
+    ident: &syn::Ident,
+    text: &Tokens,
+    data: &syn::DataEnum,
+) -> syn::Result<Tokens> {
+    let type_name = ident.to_string();
+    let mut names = Vec::new();
     let mut schemas = Vec::new();
     let mut encodes = Vec::new();
     let mut decodes = Vec::new();
     for (number, variant) in data.variants.iter().enumerate() {
         let number = number as u32;
         let ident = &variant.ident;
-        let label = ident.to_string();
-        let fields = fields_schema(root, &variant.fields);
-        schemas.push(quote!(#root::data::Variant { name: #label.to_owned(), fields: #fields }));
-        let (pattern, names) = pattern(&variant.fields);
+        let aliases = attributes::variant(variant)?;
+        let label = name(root, &ident.to_string(), &aliases);
+        names.push(ident.to_string());
+        names.extend(aliases);
+        let fields = fields_schema(root, &variant.fields)?;
+        schemas.push(quote!(#root::data::Variant { name: #label, fields: #fields }));
+        let (pattern, bound) = pattern(&variant.fields);
         encodes.push(quote! {
             Self::#ident #pattern => {
                 #root::data::Data::encode(&#number, out);
-                #(#root::data::Data::encode(#names, out);)*
+                #(#root::data::Data::encode(#bound, out);)*
             }
         });
         let build = build(root, &quote!(Self::#ident), &variant.fields);
         decodes.push(quote!(#number => ::std::result::Result::Ok(#build),));
     }
-    quote! {
+    attributes::check_names(&data.variants, &names)?;
+    Ok(quote! {
         fn schema() -> #root::data::Schema {
-            #root::data::Schema::Enum(#text.to_owned(), vec![#(#schemas),*])
+            #root::data::Schema::of_type::<Self>(#type_name, || {
+                #root::data::Schema::Enum(#text, vec![#(#schemas),*])
+            })
         }
         fn encode(&self, out: &mut ::std::vec::Vec<u8>) {
             match self { #(#encodes)* }
@@ -106,26 +114,35 @@ fn enum_body(root: &syn::Path, text: &str, data: &syn::DataEnum) -> Tokens {
             match <u32 as #root::data::Data>::decode(input)? {
                 #(#decodes)*
                 other => ::std::result::Result::Err(#root::Error::corrupt(
-                    format!("`{}` has no variant number `{other}`", #text),
+                    format!("`{}` has no variant number `{other}`", #type_name),
                 )),
             }
         }
-    }
+    })
 }
 
-fn fields_schema(root: &syn::Path, fields: &Fields) -> Tokens {
-    let fields = fields.iter().enumerate().map(|(index, field)| {
-        let name = field
-            .ident
-            .as_ref()
-            .map_or_else(|| index.to_string(), ToString::to_string);
+fn name(root: &syn::Path, text: &str, aliases: &[String]) -> Tokens {
+    quote!(#root::data::Name::from(#text)#(.alias(#aliases))*)
+}
+
+fn fields_schema(root: &syn::Path, fields: &Fields) -> syn::Result<Tokens> {
+    let known = attributes::fields(fields)?;
+    let fields = fields.iter().zip(known).map(|(field, (text, of))| {
         let kind = &field.ty;
-        quote!(#root::data::Field {
-            name: #name.to_owned(),
-            schema: <#kind as #root::data::Data>::schema(),
-        })
+        let name = name(root, &text, &of.aliases);
+        let default = of.default.map(|default| {
+            let value = match default {
+                FieldDefault::OfType => quote!(<#kind as ::std::default::Default>::default()),
+                FieldDefault::Expression(value) => quote!(#value),
+            };
+            quote!(.default(|| {
+                let value: #kind = #value;
+                #root::data::to_bytes(&value)
+            }))
+        });
+        quote!(#root::data::Field::new(#name, <#kind as #root::data::Data>::schema())#default)
     });
-    quote!(vec![#(#fields),*])
+    Ok(quote!(vec![#(#fields),*]))
 }
 
 fn pattern(fields: &Fields) -> (Tokens, Vec<syn::Ident>) {

@@ -42,7 +42,10 @@ pub mod prelude {
         AggregateFunction, Context, Operator, Output, OutputTag, TwoInputOperator,
     };
     pub use thalweg_core::rows::Record;
-    pub use thalweg_core::state::{ListState, MapState, StateRegistry, ValueState};
+    pub use thalweg_core::state::{
+        ListState, MapState, StateRegistry, StateTtlConfig, TtlListState, TtlMapState,
+        TtlValueState, ValueState,
+    };
     pub use thalweg_core::time::{EventTime, ProcessingTime};
     pub use thalweg_core::{Data, Error, Result};
     pub use thalweg_dataflow::stream::{DataStream, KeyedStream};

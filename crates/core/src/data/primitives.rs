@@ -142,7 +142,9 @@ impl<T: Data> Data for Vec<T> {
         }
     }
     fn decode(input: &mut &[u8]) -> Result<Self> {
-        let len = take_len(input, usize::from(T::schema() != Schema::Unit))?;
+        // Elements may take no bytes, so the length says nothing about the bytes left. No space is
+        // set aside for it.
+        let len = take_len(input, 0)?;
         (0..len).map(|_| T::decode(input)).collect()
     }
 }
@@ -201,10 +203,9 @@ macro_rules! tuple {
     ($($name:ident . $index:tt),+) => {
         impl<$($name: Data),+> Data for ($($name,)+) {
             fn schema() -> Schema {
-                Schema::Struct(String::new(), vec![$(Field {
-                    name: stringify!($index).to_owned(),
-                    schema: $name::schema(),
-                }),+])
+                Schema::Struct("".into(), vec![$(
+                    Field::new(stringify!($index), $name::schema())
+                ),+])
             }
             fn encode(&self, out: &mut Vec<u8>) {
                 $(self.$index.encode(out);)+
@@ -239,6 +240,16 @@ mod tests {
         );
         let bytes = to_bytes(&value);
         let back: (i64, String, Vec<Option<u8>>, (bool, f64)) = from_bytes(&bytes).unwrap();
+        assert_eq!(back, value);
+    }
+
+    #[test]
+    fn a_list_of_values_without_bytes_comes_back() {
+        #[derive(Clone, Debug, PartialEq, thalweg_derive::Data)]
+        #[data(crate = "crate")]
+        struct Empty {}
+        let value = (vec![Empty {}; 3], vec![(); 2]);
+        let back: (Vec<Empty>, Vec<()>) = from_bytes(&to_bytes(&value)).unwrap();
         assert_eq!(back, value);
     }
 

@@ -4,7 +4,7 @@ use crate::config::RuntimeMode;
 use crate::data::Key;
 use crate::error::{Error, Result};
 use crate::metrics::OperatorMetrics;
-use crate::state::{Slot, StateRegistry, StateSnapshot};
+use crate::state::{Cleaning, Slot, StateRegistry, StateSnapshot};
 use crate::time::{EventTime, ProcessingTime};
 use crate::timers::TimerQueue;
 use crate::watermark::Watermark;
@@ -200,7 +200,18 @@ impl Context {
         self.event_timers.next().map(EventTime)
     }
 
-    /// All state and timers. For runtimes.
+    /// Gives back what nothing holds any more, between two batches. For keyed adapters.
+    pub(super) fn sweep(&mut self) {
+        self.states.clean_up(self.now, Cleaning::Part);
+        self.states.sweep();
+    }
+
+    /// Drops expired state, before a snapshot. For runtimes.
+    pub fn drop_expired(&mut self) {
+        self.states.clean_up(self.now, Cleaning::Whole);
+    }
+
+    /// All state and timers. For runtimes, which call [`Context::drop_expired`] before.
     pub fn snapshot(&self) -> StateSnapshot {
         self.states.snapshot(
             self.info.max_parallelism,

@@ -234,7 +234,7 @@ macro_rules! forward_to_inner {
 fn swept(progress: Progress, ctx: &mut Context) -> Progress {
     if progress == Progress::Done {
         ctx.set_slot(Slot::NONE);
-        ctx.states_mut().sweep();
+        ctx.sweep();
     }
     progress
 }

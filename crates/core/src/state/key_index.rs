@@ -4,7 +4,7 @@ use std::any::Any;
 
 use hashbrown::HashTable;
 
-use crate::data::Key;
+use crate::data::{Key, Schema};
 use crate::error::Result;
 use crate::key_group::key_group;
 
@@ -109,6 +109,9 @@ pub trait ErasedKeyIndex: Any + Send {
     /// `Corrupt` if the bytes are no key.
     fn intern_bytes(&mut self, input: &mut &[u8]) -> Result<Slot>;
 
+    /// The shape of a key.
+    fn schema(&self) -> Schema;
+
     /// Appends the key's canonical bytes.
     fn write_key(&self, slot: Slot, out: &mut Vec<u8>);
 
@@ -131,6 +134,10 @@ pub trait ErasedKeyIndex: Any + Send {
 impl<K: Key> ErasedKeyIndex for KeyIndex<K> {
     fn intern_bytes(&mut self, input: &mut &[u8]) -> Result<Slot> {
         Ok(self.intern_key(K::decode(input)?))
+    }
+
+    fn schema(&self) -> Schema {
+        K::schema()
     }
 
     fn write_key(&self, slot: Slot, out: &mut Vec<u8>) {

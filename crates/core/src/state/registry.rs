@@ -8,13 +8,16 @@ use super::key_index::{ErasedKeyIndex, KeyIndex, Slot};
 use super::list_state::ListState;
 use super::map_state::MapState;
 use super::operator_state::{OperatorList, OperatorListState};
+use super::schemas;
 use super::slot_table::SlotTable;
 use super::snapshot::{Redistribution, SnapshotEntry, StateSnapshot, TableSnapshot};
-use super::table::StateTable;
+use super::table::{Cleaning, StateTable};
+use super::ttl::{StateTtlConfig, TtlStates};
 use crate::collections::HashMap;
 use crate::data::{Data, Key};
 use crate::error::{Error, Result};
 use crate::operator::AggregateFunction;
+use crate::time::ProcessingTime;
 
 /// Names a table that an operator registered with its own type.
 pub struct TableHandle<T> {
@@ -43,6 +46,8 @@ pub struct StateRegistry {
     declared: Vec<Declared>,
     keys: Option<Box<dyn ErasedKeyIndex>>,
     key_type: Option<TypeId>,
+    // The tables that were declared with a time to live.
+    expiring: Vec<usize>,
     // How many states and timers hold each slot.
     live: Vec<u32>,
     // Slots whose count fell to 0 since the last sweep.
@@ -82,6 +87,17 @@ impl StateRegistry {
         AggregatingState::new(self.keyed::<A::Accumulator>(name), function)
     }
 
+    /// Declares keyed state with a time to live, as the other methods declare state without.
+    pub fn with_ttl(&mut self, config: StateTtlConfig) -> TtlStates<'_> {
+        TtlStates::new(self, config)
+    }
+
+    pub(super) fn expiring<T: StateTable>(&mut self, name: &str, table: T) -> TableHandle<T> {
+        let handle = self.table(name, table);
+        self.expiring.push(handle.index);
+        handle
+    }
+
     /// Declares a list that belongs to the operator instance, not to a key.
     pub fn operator_list<T: Data>(
         &mut self,
@@ -102,7 +118,7 @@ impl StateRegistry {
         self.declare(name, Redistribution::Broadcast, Box::new(table))
     }
 
-    fn keyed<T: Data>(&mut self, name: &str) -> TableHandle<SlotTable<T>> {
+    pub(super) fn keyed<T: Data>(&mut self, name: &str) -> TableHandle<SlotTable<T>> {
         self.declare(
             name,
             Redistribution::KeyGroup,
@@ -203,11 +219,7 @@ impl StateRegistry {
     /// Counts one holder of a slot less.
     #[inline]
     pub fn let_go(&mut self, slot: Slot) {
-        let count = &mut self.live[slot.index()];
-        *count -= 1;
-        if *count == 0 {
-            self.idle.push(slot);
-        }
+        let_go(&mut self.live, &mut self.idle, slot);
     }
 
     /// Notes that a slot was looked up, so that a sweep finds it if nothing was stored.
@@ -216,6 +228,16 @@ impl StateRegistry {
         let index = slot.index();
         if self.live.get(index).is_none_or(|count| *count == 0) {
             self.idle.push(slot);
+        }
+    }
+
+    /// Drops expired values of state with a time to live. Called between batches, and before a
+    /// snapshot for all of it.
+    pub fn clean_up(&mut self, now: ProcessingTime, cleaning: Cleaning) {
+        for at in 0..self.expiring.len() {
+            let table = &mut self.declared[self.expiring[at]].table;
+            let (live, idle) = (&mut self.live, &mut self.idle);
+            table.clean_up(now, cleaning, &mut |slot| let_go(live, idle, slot));
         }
     }
 
@@ -251,7 +273,7 @@ impl StateRegistry {
             snapshot.tables.push(TableSnapshot {
                 name: declared.name.clone(),
                 redistribution: declared.redistribution,
-                schema: declared.table.schema(),
+                schema: schemas::entry(declared.table.as_ref(), keys),
                 entries,
             });
         }
@@ -270,7 +292,8 @@ impl StateRegistry {
     ///
     /// # Errors
     /// `Corrupt` for damaged entries; `User` for a state that the operator does not declare, or
-    /// that has another shape.
+    /// whose stored shape cannot be read as the declared one: [`crate::data::Rewrite`] says which
+    /// can.
     pub fn restore(&mut self, snapshot: &StateSnapshot) -> Result<Vec<(String, i64, Slot)>> {
         let mut timers = Vec::new();
         for table in &snapshot.tables {
@@ -291,25 +314,8 @@ impl StateRegistry {
                     table.name
                 )));
             };
-            if declared.table.schema() != table.schema {
-                return Err(Error::user(format!(
-                    "state `{}` was stored with another shape: {:?}, now {:?}",
-                    table.name,
-                    table.schema,
-                    declared.table.schema()
-                )));
-            }
-            let mut held = Vec::new();
-            for entry in &table.entries {
-                let keys: Option<&mut dyn ErasedKeyIndex> = match &mut self.keys {
-                    Some(keys) => Some(keys.as_mut()),
-                    None => None,
-                };
-                declared
-                    .table
-                    .restore(&entry.bytes, keys, &mut |slot| held.push(slot))
-                    .map_err(|error| error.context(format!("state `{}`", table.name)))?;
-            }
+            let held = restore_table(declared, table, self.keys.as_deref_mut())
+                .map_err(|error| error.context(format!("state `{}`", table.name)))?;
             for slot in held {
                 self.hold(slot);
             }
@@ -321,6 +327,34 @@ impl StateRegistry {
         }
         Ok(timers)
     }
+}
+
+/// Reads the entries of one table. Returns the slots that now hold something.
+fn restore_table(
+    declared: &mut Declared,
+    stored: &TableSnapshot,
+    mut keys: Option<&mut (dyn ErasedKeyIndex + 'static)>,
+) -> Result<Vec<Slot>> {
+    let rewrite = schemas::rewrite(&stored.schema, declared.table.as_ref(), keys.as_deref())?;
+    let mut held = Vec::new();
+    for entry in &stored.entries {
+        let rewritten;
+        let bytes = match &rewrite {
+            None => entry.bytes.as_slice(),
+            Some(rewrite) => {
+                rewritten = rewrite.apply(&entry.bytes)?;
+                rewritten.as_slice()
+            }
+        };
+        let keys: Option<&mut dyn ErasedKeyIndex> = match &mut keys {
+            Some(keys) => Some(&mut **keys),
+            None => None,
+        };
+        declared
+            .table
+            .restore(bytes, keys, &mut |slot| held.push(slot))?;
+    }
+    Ok(held)
 }
 
 #[inline]
@@ -345,4 +379,13 @@ fn hold(live: &mut Vec<u32>, slot: Slot) {
         live.resize((index + 1).max(live.len() * 2), 0);
     }
     live[index] += 1;
+}
+
+#[inline]
+fn let_go(live: &mut [u32], idle: &mut Vec<Slot>, slot: Slot) {
+    let count = &mut live[slot.index()];
+    *count -= 1;
+    if *count == 0 {
+        idle.push(slot);
+    }
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::key_index::{ErasedKeyIndex, Slot};
 use super::table::{EntrySink, StateTable};
-use crate::data::{Data, Field, Schema, from_bytes};
+use crate::data::{Data, Schema, from_bytes};
 use crate::error::{Error, Result};
 
 /// The values of one keyed state.
@@ -36,6 +36,11 @@ impl<T> SlotTable<T> {
         &mut self.values[index]
     }
 
+    /// One more than the highest slot with a place.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         self.values
             .iter()
@@ -46,14 +51,11 @@ impl<T> SlotTable<T> {
 
 impl<T: Data> StateTable for SlotTable<T> {
     fn schema(&self) -> Schema {
-        // The key's own shape stands once a snapshot, not once a state.
-        Schema::Struct(
-            "keyed".to_owned(),
-            vec![Field {
-                name: "value".to_owned(),
-                schema: T::schema(),
-            }],
-        )
+        T::schema()
+    }
+
+    fn has_keys(&self) -> bool {
+        true
     }
 
     fn snapshot(

@@ -1,7 +1,8 @@
 //! What a snapshot of an operator instance holds, and how snapshots are dealt out anew.
 
 use super::key_index::{ErasedKeyIndex, Slot};
-use crate::data::{Data, Field, Schema};
+use super::schemas;
+use crate::data::{Data, Schema};
 use crate::error::{Error, Result};
 use crate::key_group::owner;
 
@@ -77,13 +78,7 @@ impl TableSnapshot {
         TableSnapshot {
             name: name.to_owned(),
             redistribution: Redistribution::Timers,
-            schema: Schema::Struct(
-                "timer".to_owned(),
-                vec![Field {
-                    name: "time".to_owned(),
-                    schema: i64::schema(),
-                }],
-            ),
+            schema: schemas::timer(keys),
             entries,
         }
     }
@@ -93,6 +88,8 @@ impl TableSnapshot {
         mut keys: Option<&mut (dyn ErasedKeyIndex + 'static)>,
         timers: &mut Vec<(String, i64, Slot)>,
     ) -> Result<()> {
+        schemas::check_timer_key(&self.schema, keys.as_deref())
+            .map_err(|error| error.context(format!("timers `{}`", self.name)))?;
         for entry in &self.entries {
             let mut bytes = entry.bytes.as_slice();
             let time = i64::decode(&mut bytes)?;

@@ -5,17 +5,36 @@ use std::any::Any;
 use super::key_index::ErasedKeyIndex;
 use crate::data::Schema;
 use crate::error::Result;
+use crate::time::ProcessingTime;
 
 /// Takes the entries of a table: the entry's key group (`None` for operator state) and its bytes.
 pub type EntrySink<'a> = dyn FnMut(Option<u32>, &[u8]) + 'a;
+
+/// How much of a table is cleaned up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleaning {
+    /// As much as the accesses since the last time pay for.
+    Part,
+    /// All of it, before a snapshot.
+    Whole,
+}
 
 /// A named state of one operator instance.
 ///
 /// An entry belongs to one key group, so that a table can be split and merged entry by entry when
 /// the parallelism changes.
 pub trait StateTable: Any + Send {
-    /// The shape of an entry.
+    /// The shape of an entry; of what stands behind the key, if the entries have keys.
     fn schema(&self) -> Schema;
+
+    /// Whether the canonical bytes of its key stand before each entry.
+    fn has_keys(&self) -> bool {
+        false
+    }
+
+    /// Drops what is expired and reports the slots that hold nothing any more. Only called for
+    /// tables that were declared with a time to live.
+    fn clean_up(&mut self, _: ProcessingTime, _: Cleaning, _: &mut dyn FnMut(super::Slot)) {}
 
     /// Writes every entry.
     fn snapshot(

@@ -1,11 +1,13 @@
 //! Jobs and operators of the DataStream API on the real runtime.
 
+mod evolution;
 mod joins;
 mod pipelines;
 mod recovery;
 mod rolling;
 mod sessions;
 mod triggers;
+mod ttl;
 mod watermarks;
 mod window_functions;
 mod window_model;

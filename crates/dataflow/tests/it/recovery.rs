@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thalweg_core::config::{CheckpointMode, Recovery, RestartStrategy, Retention};
@@ -17,25 +17,34 @@ use thalweg_core::source::{Boundedness, Poll, SourceFactory, SourceReader};
 use thalweg_core::state::{OperatorListState, Redistribution};
 use thalweg_core::time::{EventTime, ProcessingTime};
 use thalweg_dataflow::environment::StreamExecutionEnvironment;
+use thalweg_dataflow::stream::DataStream;
 
-const NUMBERS: u64 = 4000;
+pub(super) const NUMBERS: u64 = 4000;
 const SPLITS: u64 = 4;
-const KEYS: u64 = 7;
+pub(super) const KEYS: u64 = 7;
 // The source waits here until something is committed, so that failures meet checkpoints.
 const PAUSES: [u64; 3] = [100, 400, 700];
 
+/// Transactions and their values.
+type Committed = BTreeSet<(u64, Vec<u64>)>;
+
 /// The outside world: what was committed, which survives every attempt.
 #[derive(Clone, Default)]
-struct Ledger {
-    committed: Arc<Mutex<BTreeSet<(u64, Vec<u64>)>>>,
+pub(super) struct Ledger {
+    committed: Arc<Mutex<Committed>>,
     transactions: Arc<AtomicU64>,
     commits: Arc<AtomicUsize>,
 }
 
 impl Ledger {
-    fn values(&self) -> Vec<u64> {
-        let committed = self.committed.lock().unwrap();
-        let mut values: Vec<u64> = committed.iter().flat_map(|(_, v)| v.clone()).collect();
+    fn lock(&self) -> MutexGuard<'_, Committed> {
+        self.committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn values(&self) -> Vec<u64> {
+        let mut values: Vec<u64> = self.lock().iter().flat_map(|(_, v)| v.clone()).collect();
         values.sort_unstable();
         values
     }
@@ -84,7 +93,7 @@ struct LedgerCommitter(Ledger);
 
 impl Committer for LedgerCommitter {
     fn commit(&mut self, committables: &[Vec<u8>]) -> Result<()> {
-        let mut committed = self.0.committed.lock().unwrap();
+        let mut committed = self.0.lock();
         for committable in committables {
             committed.insert(from_bytes(committable)?);
         }
@@ -153,12 +162,35 @@ impl SourceReader for NumberReader {
     }
 }
 
-struct Directory(PathBuf);
+pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let name = format!("thalweg-recovery-{name}-{}", std::process::id());
         Directory(std::env::temp_dir().join(name))
+    }
+}
+
+impl Directory {
+    /// Lets a job keep its checkpoints when it fails, and fail at once.
+    pub(super) fn retain(env: &StreamExecutionEnvironment) {
+        env.configure(|config| {
+            config.restart = RestartStrategy::None;
+            config.checkpointing.retention = Retention::Retain;
+        });
+    }
+
+    /// The directory of the one job that ran, as the place to go on from.
+    pub(super) fn kept(&self) -> Recovery {
+        let kept = std::fs::read_dir(&self.0)
+            .and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+        let [kept] = kept.as_deref().unwrap_or(&[]) else {
+            panic!("one job, one directory: {kept:?}")
+        };
+        Recovery {
+            path: kept.path().display().to_string(),
+            ignore_unclaimed: false,
+        }
     }
 }
 
@@ -170,6 +202,23 @@ impl Drop for Directory {
 
 /// How often each remainder has come so far, in keyed state: every count appears once.
 fn job(ledger: &Ledger, directory: &Directory, failing: &[u64]) -> StreamExecutionEnvironment {
+    job_of(ledger, directory, failing, |numbers| {
+        numbers
+            .map(|value| (value % KEYS, 1u64))
+            .key_by(|pair: &(u64, u64)| pair.0)
+            .reduce(|one, other| (one.0, one.1 + other.1))
+            .map(|(key, count)| key * NUMBERS + count)
+    })
+}
+
+/// Runs `build` between the numbers and the ledger; fails once at each of the records `failing`,
+/// counted over all attempts.
+pub(super) fn job_of(
+    ledger: &Ledger,
+    directory: &Directory,
+    failing: &[u64],
+    build: impl FnOnce(DataStream<u64>) -> DataStream<u64>,
+) -> StreamExecutionEnvironment {
     let env = thalweg_testkit::environment();
     env.set_parallelism(2).configure(|config| {
         config.batch_rows = 4;
@@ -182,22 +231,19 @@ fn job(ledger: &Ledger, directory: &Directory, failing: &[u64]) -> StreamExecuti
     });
     let seen = Arc::new(AtomicU64::new(0));
     let failing = failing.to_vec();
-    env.from_source("Numbers", Arc::new(Numbers(ledger.clone())), None)
+    let numbers = env
+        .from_source("Numbers", Arc::new(Numbers(ledger.clone())), None)
         .try_map(move |value: u64| {
-            // Over all attempts: each failure happens once.
             if failing.contains(&seen.fetch_add(1, Ordering::SeqCst)) {
                 return Err(Error::new(ErrorKind::Retryable, "planted"));
             }
-            Ok((value % KEYS, 1u64))
-        })
-        .key_by(|pair: &(u64, u64)| pair.0)
-        .reduce(|one, other| (one.0, one.1 + other.1))
-        .map(|(key, count)| key * NUMBERS + count)
-        .sink_to("Ledger", Arc::new(ledger.clone()));
+            Ok(value)
+        });
+    build(numbers).sink_to("Ledger", Arc::new(ledger.clone()));
     env
 }
 
-fn expected() -> Vec<u64> {
+pub(super) fn expected() -> Vec<u64> {
     let mut counts = [0u64; KEYS as usize];
     let mut values: Vec<u64> = (0..NUMBERS)
         .map(|number| {
@@ -281,40 +327,19 @@ fn an_error_of_the_user_is_not_tried_again() {
 #[test]
 fn a_job_goes_on_from_a_retained_checkpoint_of_another() {
     let (ledger, directory) = (Ledger::default(), Directory::new("retained"));
-    let failing = |env: &StreamExecutionEnvironment| {
-        env.configure(|config| {
-            config.restart = RestartStrategy::None;
-            config.checkpointing.retention = Retention::Retain;
-        });
-    };
     let env = job(&ledger, &directory, &[2000]);
-    failing(&env);
+    Directory::retain(&env);
     env.execute().unwrap_err();
-    let kept: Vec<PathBuf> = std::fs::read_dir(&directory.0)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    let [kept] = kept.as_slice() else {
-        panic!("one job, one directory: {kept:?}")
-    };
+    let kept = directory.kept();
     let env = job(&ledger, &directory, &[]);
-    env.set_parallelism(3).configure(|config| {
-        config.recovery = Some(Recovery {
-            path: kept.display().to_string(),
-            ignore_unclaimed: false,
-        });
-    });
+    env.set_parallelism(3)
+        .configure(|config| config.recovery = Some(kept.clone()));
     env.execute().unwrap();
     assert_eq!(ledger.values(), expected());
 
     // State that the job has no place for is not dropped in silence.
     let other = thalweg_testkit::environment();
-    other.configure(|config| {
-        config.recovery = Some(Recovery {
-            path: kept.display().to_string(),
-            ignore_unclaimed: false,
-        });
-    });
+    other.configure(|config| config.recovery = Some(kept.clone()));
     other
         .from_collection([1u64])
         .sink_to("Ledger", Arc::new(ledger));

@@ -298,6 +298,7 @@ impl Stage {
         if let StageBody::Sink(sink) = &mut self.body {
             sink.pass_barrier(barrier.checkpoint, &mut self.ctx)?;
         }
+        self.ctx.drop_expired();
         let ctx = &self.ctx;
         let moment = Moment::Barrier(barrier.checkpoint);
         listener.on_operator(moment, &self.uid, ctx.info(), &mut || ctx.snapshot());
@@ -327,6 +328,7 @@ impl Stage {
         if !self.pending && self.finishing {
             self.finishing = false;
             self.drain();
+            self.ctx.drop_expired();
             let ctx = &self.ctx;
             listener.on_operator(Moment::End, &self.uid, ctx.info(), &mut || ctx.snapshot());
             self.emitted

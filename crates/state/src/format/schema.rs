@@ -30,15 +30,15 @@ pub(super) fn write(schema: &Schema, out: &mut Vec<u8>) {
         }
         Schema::Struct(name, fields) => {
             out.push(10);
-            name.encode(out);
+            name.text.encode(out);
             write_fields(fields, out);
         }
         Schema::Enum(name, variants) => {
             out.push(11);
-            name.encode(out);
+            name.text.encode(out);
             (variants.len() as u32).encode(out);
             for variant in variants {
-                variant.name.encode(out);
+                variant.name.text.encode(out);
                 write_fields(&variant.fields, out);
             }
         }
@@ -52,7 +52,7 @@ pub(super) fn write(schema: &Schema, out: &mut Vec<u8>) {
 fn write_fields(fields: &[Field], out: &mut Vec<u8>) {
     (fields.len() as u32).encode(out);
     for field in fields {
-        field.name.encode(out);
+        field.name.text.encode(out);
         write(&field.schema, out);
     }
 }
@@ -77,17 +77,17 @@ fn read_nested(input: &mut &[u8], depth: u32) -> Result<Schema> {
         7 => Schema::Option(inner(input)?),
         8 => Schema::List(inner(input)?),
         9 => Schema::Map(inner(input)?, inner(input)?),
-        10 => Schema::Struct(String::decode(input)?, read_fields(input, depth)?),
+        10 => Schema::Struct(String::decode(input)?.into(), read_fields(input, depth)?),
         11 => {
             let name = String::decode(input)?;
             let mut variants = Vec::new();
             for _ in 0..take_len(input, 8)? {
                 variants.push(Variant {
-                    name: String::decode(input)?,
+                    name: String::decode(input)?.into(),
                     fields: read_fields(input, depth)?,
                 });
             }
-            Schema::Enum(name, variants)
+            Schema::Enum(name.into(), variants)
         }
         12 => Schema::Recursive(String::decode(input)?),
         other => return Err(Error::corrupt(format!("`{other}` is no kind of schema"))),
@@ -97,10 +97,8 @@ fn read_nested(input: &mut &[u8], depth: u32) -> Result<Schema> {
 fn read_fields(input: &mut &[u8], depth: u32) -> Result<Vec<Field>> {
     let mut fields = Vec::new();
     for _ in 0..take_len(input, 5)? {
-        fields.push(Field {
-            name: String::decode(input)?,
-            schema: read_nested(input, depth + 1)?,
-        });
+        let name = String::decode(input)?;
+        fields.push(Field::new(name, read_nested(input, depth + 1)?));
     }
     Ok(fields)
 }
@@ -111,10 +109,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_schema_comes_back() {
-        let field = |name: &str, schema| Field {
-            name: name.to_owned(),
-            schema,
-        };
+        let field = |name: &str, schema| Field::new(name, schema);
         let all = vec![
             field("a", Schema::Unit),
             field("b", Schema::Bool),
@@ -132,13 +127,13 @@ mod tests {
             ),
         ];
         let variant = |name: &str, fields: &[Field]| Variant {
-            name: name.to_owned(),
+            name: name.into(),
             fields: fields.to_vec(),
         };
         let variants = vec![variant("None", &[]), variant("All", &all)];
         let schema = Schema::Struct(
-            "T".to_owned(),
-            vec![field("x", Schema::Enum("E".to_owned(), variants))],
+            "T".into(),
+            vec![field("x", Schema::Enum("E".into(), variants))],
         );
         let mut bytes = Vec::new();
         write(&schema, &mut bytes);

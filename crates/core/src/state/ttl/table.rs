@@ -1,0 +1,181 @@
+//! Tables whose values expire.
+
+use std::any::Any;
+
+use super::config::StateTtlConfig;
+use crate::collections::HashMap;
+use crate::data::{Data, Field, Key, Schema};
+use crate::error::Result;
+use crate::state::key_index::{ErasedKeyIndex, Slot};
+use crate::state::slot_table::SlotTable;
+use crate::state::table::{Cleaning, EntrySink, StateTable};
+use crate::time::ProcessingTime;
+
+/// The stored name of [`Timed`]: no type of a program can have it.
+pub(in crate::state) const TIMED: &str = "value with a time to live";
+
+/// A value and when its life began anew.
+#[derive(Clone, Debug)]
+pub struct Timed<T> {
+    pub(super) since_ms: i64,
+    pub(super) value: T,
+}
+
+impl<T: Data> Data for Timed<T> {
+    fn schema() -> Schema {
+        let fields = vec![
+            Field::new("since", i64::schema()),
+            Field::new("value", T::schema()),
+        ];
+        Schema::Struct(TIMED.into(), fields)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.since_ms.encode(out);
+        self.value.encode(out);
+    }
+
+    fn decode(input: &mut &[u8]) -> Result<Self> {
+        Ok(Timed {
+            since_ms: i64::decode(input)?,
+            value: T::decode(input)?,
+        })
+    }
+}
+
+/// What a key has in a state whose values expire.
+pub(super) trait Expiring: Data {
+    /// Drops what is as old as `until_ms` or older. True if nothing is left.
+    fn expire(&mut self, until_ms: i64) -> bool;
+
+    /// How many values it takes to examine it.
+    fn weight(&self) -> usize;
+}
+
+impl<T: Data> Expiring for Timed<T> {
+    fn expire(&mut self, until_ms: i64) -> bool {
+        self.since_ms <= until_ms
+    }
+
+    fn weight(&self) -> usize {
+        1
+    }
+}
+
+impl<T: Data> Expiring for Vec<Timed<T>> {
+    fn expire(&mut self, until_ms: i64) -> bool {
+        self.retain(|timed| timed.since_ms > until_ms);
+        self.is_empty()
+    }
+
+    fn weight(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<K: Key, V: Data> Expiring for HashMap<K, Timed<V>> {
+    fn expire(&mut self, until_ms: i64) -> bool {
+        self.retain(|_, timed| timed.since_ms > until_ms);
+        self.is_empty()
+    }
+
+    fn weight(&self) -> usize {
+        self.len()
+    }
+}
+
+/// The values of one keyed state, which expire.
+pub(super) struct TtlTable<C> {
+    pub(super) slots: SlotTable<C>,
+    config: StateTtlConfig,
+    // Where the cleaning goes on.
+    next: usize,
+    // How many values the cleaning may still examine; below 0 after it has met a large collection.
+    credit: i64,
+}
+
+impl<C: Expiring> TtlTable<C> {
+    pub(super) fn new(config: StateTtlConfig) -> Self {
+        TtlTable {
+            slots: SlotTable::default(),
+            config,
+            next: 0,
+            credit: 0,
+        }
+    }
+
+    /// The place of a slot's value, for an access.
+    pub(super) fn access(&mut self, slot: Slot) -> &mut Option<C> {
+        self.credit = self.credit.saturating_add(self.config.cleaned_per_access());
+        self.slots.place(slot)
+    }
+
+    /// Examines one slot. Returns its weight.
+    fn examine(&mut self, slot: Slot, until_ms: i64, freed: &mut dyn FnMut(Slot)) -> i64 {
+        let place = self.slots.place(slot);
+        let Some(content) = place else { return 1 };
+        let weight = content.weight().max(1);
+        if content.expire(until_ms) {
+            *place = None;
+            freed(slot);
+        }
+        i64::try_from(weight).unwrap_or(i64::MAX)
+    }
+}
+
+impl<C: Expiring> StateTable for TtlTable<C> {
+    fn schema(&self) -> Schema {
+        self.slots.schema()
+    }
+
+    fn has_keys(&self) -> bool {
+        true
+    }
+
+    fn clean_up(&mut self, now: ProcessingTime, cleaning: Cleaning, freed: &mut dyn FnMut(Slot)) {
+        let until_ms = self.config.expired_until(now.millis());
+        let slots = self.slots.len();
+        if cleaning == Cleaning::Whole {
+            for at in 0..slots {
+                self.examine(Slot(at as u32), until_ms, freed);
+            }
+            return;
+        }
+        for _ in 0..slots {
+            if self.credit <= 0 {
+                return;
+            }
+            self.next = if self.next < slots { self.next } else { 0 };
+            self.credit -= self.examine(Slot(self.next as u32), until_ms, freed);
+            self.next += 1;
+        }
+        // All has been examined: there is nothing more to do for these accesses.
+        self.credit = self.credit.min(0);
+    }
+
+    fn snapshot(
+        &self,
+        keys: Option<&dyn ErasedKeyIndex>,
+        max_parallelism: u32,
+        sink: &mut EntrySink<'_>,
+    ) {
+        self.slots.snapshot(keys, max_parallelism, sink);
+    }
+
+    fn restore(
+        &mut self,
+        entry: &[u8],
+        keys: Option<&mut dyn ErasedKeyIndex>,
+        live: &mut dyn FnMut(Slot),
+    ) -> Result<()> {
+        self.slots.restore(entry, keys, live)
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
