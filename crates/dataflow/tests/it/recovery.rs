@@ -246,6 +246,19 @@ fn without_checkpoints_results_are_committed_at_the_end_and_a_failure_is_final()
 }
 
 #[test]
+fn a_single_stepped_job_commits_at_its_end() {
+    let ledger = Ledger::default();
+    let env = thalweg_testkit::environment();
+    env.from_collection([1u64, 2, 3])
+        .sink_to("Ledger", Arc::new(ledger.clone()));
+    let job = env.job_graph().unwrap();
+    let clock = Arc::new(thalweg_core::host::ManualClock::default());
+    let ran = thalweg_runtime::MiniCluster.run_stepped(&job, &env.config(), 1, clock);
+    ran.unwrap();
+    assert_eq!(ledger.values(), [1, 2, 3]);
+}
+
+#[test]
 fn an_error_of_the_user_is_not_tried_again() {
     let (ledger, directory) = (Ledger::default(), Directory::new("user"));
     let env = thalweg_testkit::environment();
