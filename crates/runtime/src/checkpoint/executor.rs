@@ -7,7 +7,7 @@
 //!
 //! Storing is a step of its own because it takes long: its caller says when, and on which thread.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use thalweg_coordination::checkpoint::{CheckpointCoordinator, Decision, Event};
@@ -51,6 +51,8 @@ pub struct CheckpointExecutor {
     checkpoints: Checkpoints,
     /// The completed checkpoints that are kept, oldest first.
     completed: VecDeque<u64>,
+    /// To be stored, and not aborted meanwhile.
+    storing: BTreeSet<u64>,
     /// What the last checkpoint that was not stored failed with.
     failure: Option<Error>,
 }
@@ -63,12 +65,18 @@ impl CheckpointExecutor {
     /// What the storage fails with.
     pub fn new(spec: ExecutorSpec, restored: u64, now: u64) -> Result<Self> {
         let completed = spec.checkpoints.completed()?;
+        // A damaged checkpoint that was passed over is newer than the one restored from. Under its
+        // number its files would be mixed with new ones, and its retirement would delete them.
+        let last = completed
+            .back()
+            .map_or(restored, |newest| restored.max(*newest));
         Ok(CheckpointExecutor {
-            coordinator: CheckpointCoordinator::new(spec.config, spec.tasks, restored, now),
+            coordinator: CheckpointCoordinator::new(spec.config, spec.tasks, last, now),
             request: spec.request,
             listener: spec.listener,
             checkpoints: spec.checkpoints,
             completed,
+            storing: BTreeSet::new(),
             failure: None,
         })
     }
@@ -98,12 +106,16 @@ impl CheckpointExecutor {
                 self.request.request(checkpoint);
                 Some(Todo::Wake)
             }
-            Decision::Store { checkpoint } => Some(Todo::Store(checkpoint)),
+            Decision::Store { checkpoint } => {
+                self.storing.insert(checkpoint);
+                Some(Todo::Store(checkpoint))
+            }
             Decision::Complete { checkpoint } => {
                 self.complete(checkpoint);
                 Some(Todo::Wake)
             }
             Decision::Abort { checkpoint, .. } => {
+                self.storing.remove(&checkpoint);
                 self.listener.give_up(checkpoint);
                 self.discard(checkpoint);
                 None
@@ -120,7 +132,12 @@ impl CheckpointExecutor {
     }
 
     /// Makes the snapshots of a checkpoint durable. What came of it is to be handed in.
+    ///
+    /// Writes nothing if a newer checkpoint has made this one superfluous meanwhile.
     pub fn store(&mut self, checkpoint: u64, completed_at: ProcessingTime) -> Event {
+        if !self.storing.remove(&checkpoint) {
+            return Event::StoringFailed { checkpoint };
+        }
         match self.write(checkpoint, completed_at) {
             Ok(()) => Event::Stored { checkpoint },
             Err(error) => {
@@ -181,3 +198,6 @@ impl CheckpointExecutor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
