@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thalweg_core::config::{Recovery, RestartStrategy, Retention};
@@ -24,17 +24,26 @@ const KEYS: u64 = 7;
 // The source waits here until something is committed, so that failures meet checkpoints.
 const PAUSES: [u64; 3] = [100, 400, 700];
 
+/// Values by transaction.
+type Committed = BTreeSet<(u64, Vec<u64>)>;
+
 /// The outside world: what was committed, which survives every attempt.
 #[derive(Clone, Default)]
 struct Ledger {
-    committed: Arc<Mutex<BTreeSet<(u64, Vec<u64>)>>>,
+    committed: Arc<Mutex<Committed>>,
     transactions: Arc<AtomicU64>,
     commits: Arc<AtomicUsize>,
 }
 
 impl Ledger {
+    fn committed(&self) -> MutexGuard<'_, Committed> {
+        self.committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn values(&self) -> Vec<u64> {
-        let committed = self.committed.lock().unwrap();
+        let committed = self.committed();
         let mut values: Vec<u64> = committed.iter().flat_map(|(_, v)| v.clone()).collect();
         values.sort_unstable();
         values
@@ -84,7 +93,7 @@ struct LedgerCommitter(Ledger);
 
 impl Committer for LedgerCommitter {
     fn commit(&mut self, committables: &[Vec<u8>]) -> Result<()> {
-        let mut committed = self.0.committed.lock().unwrap();
+        let mut committed = self.0.committed();
         for committable in committables {
             committed.insert(from_bytes(committable)?);
         }
