@@ -1,0 +1,33 @@
+//! Bugs that are planted on purpose, in the world around the engine: each must be caught.
+
+/// A planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// A committer that forgets what it has committed, so that a repeated commit appears twice.
+    CommitTwice,
+    /// Sinks hear that a checkpoint is durable as soon as it is asked for.
+    CommitEarly,
+    /// The snapshot of one instance is not in the checkpoint.
+    DropSnapshot,
+    /// A timer is lost when state is dealt out to new instances.
+    LoseTimer,
+    /// An entry of keyed state is lost when state is dealt out to new instances.
+    LoseEntry,
+    /// A crash takes metadata files that were reported as written.
+    ForgetMetadata,
+    /// Checkpoints are never deleted.
+    KeepEverything,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Plant; 7] = [
+        Plant::CommitTwice,
+        Plant::CommitEarly,
+        Plant::DropSnapshot,
+        Plant::LoseTimer,
+        Plant::LoseEntry,
+        Plant::ForgetMetadata,
+        Plant::KeepEverything,
+    ];
+}
