@@ -49,7 +49,8 @@ pub struct CheckpointExecutor {
     request: Arc<CheckpointRequest>,
     listener: Arc<StoringListener>,
     checkpoints: Checkpoints,
-    /// The completed checkpoints that are kept, oldest first.
+    /// The completed checkpoints that are kept, in the order in which they go: damaged ones that
+    /// were passed over, then the others, oldest first.
     completed: VecDeque<u64>,
     /// To be stored, and not aborted meanwhile.
     storing: BTreeSet<u64>,
@@ -64,12 +65,15 @@ impl CheckpointExecutor {
     /// # Errors
     /// What the storage fails with.
     pub fn new(spec: ExecutorSpec, restored: u64, now: u64) -> Result<Self> {
-        let completed = spec.checkpoints.completed()?;
+        let mut completed = spec.checkpoints.completed()?;
         // A damaged checkpoint that was passed over is newer than the one restored from. Under its
         // number its files would be mixed with new ones, and its retirement would delete them.
         let last = completed
             .back()
             .map_or(restored, |newest| restored.max(*newest));
+        // It also goes first, so that it takes the place of no whole one.
+        let whole = completed.iter().filter(|c| **c <= restored).count();
+        completed.rotate_left(whole);
         Ok(CheckpointExecutor {
             coordinator: CheckpointCoordinator::new(spec.config, spec.tasks, last, now),
             request: spec.request,
@@ -86,7 +90,7 @@ impl CheckpointExecutor {
         self.coordinator.next_time()
     }
 
-    /// The completed checkpoints that are kept, oldest first.
+    /// The completed checkpoints that are kept, in the order in which they go.
     pub fn completed(&self) -> impl Iterator<Item = u64> + '_ {
         self.completed.iter().copied()
     }

@@ -21,6 +21,10 @@ impl Directory {
 
     /// An executor of one task.
     fn executor(&self, restored: u64) -> CheckpointExecutor {
+        self.retaining(1, restored)
+    }
+
+    fn retaining(&self, retained: usize, restored: u64) -> CheckpointExecutor {
         let (sender, _) = sync_channel(16);
         let spec = ExecutorSpec {
             config: CheckpointConfig {
@@ -34,7 +38,7 @@ impl Directory {
             checkpoints: Checkpoints {
                 store: self.store(),
                 job_name: "counting".to_owned(),
-                retained: 1,
+                retained,
                 warn: |_| {},
             },
         };
@@ -79,6 +83,20 @@ fn the_number_of_a_damaged_checkpoint_is_not_used_again() {
     let kept: Vec<u64> = second.completed().collect();
     assert_eq!(kept, [3], "only the damaged one is deleted");
     assert!(directory.store().load(3).is_ok());
+}
+
+#[test]
+fn a_damaged_checkpoint_is_deleted_before_a_whole_one() {
+    let directory = Directory::new("first");
+    let mut first = directory.retaining(2, 0);
+    for (checkpoint, now) in [(1, 100), (2, 200)] {
+        first.on(&Event::Time, now);
+        stored(&mut first, checkpoint, now + 1);
+    }
+    let mut second = directory.retaining(2, 1);
+    second.on(&Event::Time, 100);
+    stored(&mut second, 3, 101);
+    assert_eq!(directory.store().numbers().unwrap(), [3, 1]);
 }
 
 #[test]
