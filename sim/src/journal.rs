@@ -21,6 +21,8 @@ pub struct Counts {
     pub restores: u64,
     /// Starts that passed over a damaged checkpoint.
     pub passed_over: u64,
+    /// The longest way from the last fault to the end, in steps.
+    pub longest_end: u64,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// Runs by workload.
@@ -36,6 +38,7 @@ impl Counts {
         self.checkpoints += other.checkpoints;
         self.restores += other.restores;
         self.passed_over += other.passed_over;
+        self.longest_end = self.longest_end.max(other.longest_end);
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;
         }
@@ -60,6 +63,11 @@ impl fmt::Display for Counts {
             f,
             "restores     {} ({passed_over} past a damaged checkpoint)",
             self.restores
+        )?;
+        writeln!(
+            f,
+            "longest end  {} steps after the last fault",
+            self.longest_end
         )?;
         writeln!(f, "workloads    {}", list(&self.workloads))?;
         write!(f, "faults       {}", list(&self.faults))

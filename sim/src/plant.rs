@@ -17,11 +17,15 @@ pub enum Plant {
     ForgetMetadata,
     /// Checkpoints are never deleted.
     KeepEverything,
+    /// Sinks are never told that the end of the job is durable.
+    HoldLastNotice,
+    /// The watermark of an operator falls behind a timer.
+    LowerWatermark,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 7] = [
+    pub const ALL: [Plant; 9] = [
         Plant::CommitTwice,
         Plant::CommitEarly,
         Plant::DropSnapshot,
@@ -29,5 +33,19 @@ impl Plant {
         Plant::LoseEntry,
         Plant::ForgetMetadata,
         Plant::KeepEverything,
+        Plant::HoldLastNotice,
+        Plant::LowerWatermark,
     ];
+
+    /// The properties one of which must be seen not to hold.
+    pub fn breaks(self) -> &'static [&'static str] {
+        match self {
+            Plant::CommitTwice | Plant::CommitEarly => &["exactly once", "replay"],
+            Plant::DropSnapshot | Plant::ForgetMetadata => &["complete"],
+            Plant::LoseTimer | Plant::LoseEntry => &["exactly once", "replay"],
+            Plant::KeepEverything => &["leaks"],
+            Plant::HoldLastNotice => &["progress"],
+            Plant::LowerWatermark => &["watermarks"],
+        }
+    }
 }

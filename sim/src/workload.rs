@@ -1,6 +1,8 @@
 //! What is run: jobs with bounded input whose results are known beforehand.
 
 mod bank;
+mod delays;
+mod fan_out;
 mod keyed_count;
 mod sessions;
 mod source;
@@ -38,10 +40,12 @@ pub trait Workload {
 
 /// Draws a workload.
 pub fn draw(dice: &mut Dice) -> Box<dyn Workload> {
-    match dice.below(4) {
+    match dice.below(6) {
         0 => Box::new(keyed_count::KeyedCount::draw(dice)),
         1 => Box::new(bank::Bank::draw(dice)),
-        2 => Box::new(sessions::Sessions::draw(dice)),
+        2 => Box::new(delays::Delays::draw(dice)),
+        3 => Box::new(fan_out::FanOut::draw(dice)),
+        4 => Box::new(sessions::Sessions::draw(dice)),
         _ => Box::new(window_join::WindowJoin::draw(dice)),
     }
 }

@@ -226,5 +226,7 @@ impl World {
         self.judge(leaks::check_end(&self.storage.paths()));
         self.journal
             .note(format_args!("end after {} steps", self.step));
+        let end = self.step.saturating_sub(self.last_fault);
+        self.journal.count(|counts| counts.longest_end = end);
     }
 }

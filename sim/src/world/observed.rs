@@ -8,9 +8,11 @@ use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::graph::{JobGraph, NodeKind};
 use thalweg_core::operator::{BatchOperator, Context, OperatorFactory, Outputs, Progress, Setup};
 use thalweg_core::time::{EventTime, ProcessingTime};
+use thalweg_core::watermark::Watermark;
 
 use crate::checker::watermarks::Rising;
 use crate::journal::Journal;
+use crate::plant::Plant;
 
 /// Makes one of the next calls of operators fail.
 #[derive(Debug, Default)]
@@ -38,13 +40,14 @@ impl Fuse {
 }
 
 /// Puts an observer around every operator of a job.
-pub fn observe(job: &mut JobGraph, fuse: &Arc<Fuse>, journal: &Journal) {
+pub fn observe(job: &mut JobGraph, fuse: &Arc<Fuse>, journal: &Journal, plant: Option<Plant>) {
     for operator in job.vertices.iter_mut().flat_map(|v| &mut v.operators) {
         if let NodeKind::Operator(inner) = &operator.kind {
             operator.kind = NodeKind::Operator(Arc::new(ObservedFactory {
                 inner: inner.clone(),
                 fuse: fuse.clone(),
                 journal: journal.clone(),
+                plant,
             }));
         }
     }
@@ -54,6 +57,7 @@ struct ObservedFactory {
     inner: Arc<dyn OperatorFactory>,
     fuse: Arc<Fuse>,
     journal: Journal,
+    plant: Option<Plant>,
 }
 
 impl OperatorFactory for ObservedFactory {
@@ -63,6 +67,7 @@ impl OperatorFactory for ObservedFactory {
             inner: self.inner.create(setup)?,
             fuse: self.fuse.clone(),
             watermarks: Rising::new(name, self.journal.clone()),
+            plant: self.plant,
         }))
     }
 }
@@ -71,6 +76,7 @@ struct Observed {
     inner: Box<dyn BatchOperator>,
     fuse: Arc<Fuse>,
     watermarks: Rising,
+    plant: Option<Plant>,
 }
 
 impl Observed {
@@ -110,7 +116,11 @@ impl BatchOperator for Observed {
     ) -> Result<Progress> {
         self.look(ctx)?;
         self.watermarks.covers(time);
-        self.inner.on_event_timer(time, ctx, out)
+        let progress = self.inner.on_event_timer(time, ctx, out);
+        if self.plant == Some(Plant::LowerWatermark) {
+            ctx.set_watermark(Watermark(time.0 - 1));
+        }
+        progress
     }
 
     fn on_processing_timer(

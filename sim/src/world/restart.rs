@@ -58,7 +58,7 @@ impl World {
         let max_parallelism = self.scenario.max_parallelism;
         let workload = self.workload.as_ref();
         let (mut job, config) = compose(workload, &self.ledger, max_parallelism, &mut self.dice)?;
-        observe(&mut job, &self.fuse, &self.journal);
+        observe(&mut job, &self.fuse, &self.journal, self.plant);
         self.failed_deletions = self.storage.failed_deletions();
         let process = Process::start(&ProcessSpec {
             job: &job,

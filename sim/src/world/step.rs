@@ -8,6 +8,7 @@ use super::storage::StorageFaults;
 use super::{Ended, JOB, World};
 use crate::checker::progress;
 use crate::faults::Fault;
+use crate::plant::Plant;
 
 const HOUR: u64 = 3_600_000;
 
@@ -145,6 +146,9 @@ impl World {
         let Some((_, durable)) = process.notice.take_if(|(due, _)| *due <= self.now) else {
             return false;
         };
+        if durable == u64::MAX && self.plant == Some(Plant::HoldLastNotice) {
+            return false;
+        }
         process.listener.show(durable);
         self.journal.note(format_args!("durable {durable}"));
         let newest = process.executor.completed().last().unwrap_or(0);

@@ -245,3 +245,78 @@ impl CheckpointStorage for SimStorage {
         format!("simulated:{path}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn storage(seed: u64) -> SimStorage {
+        SimStorage::new(Dice::new(seed, 0), Arc::default(), Journal::default(), None)
+    }
+
+    #[test]
+    fn what_was_written_survives_a_crash_and_the_last_write_may_have_happened() {
+        let mut outcomes = Vec::new();
+        for seed in 0..50 {
+            let storage = storage(seed);
+            storage.write("job/a", b"first").unwrap();
+            storage.power.cut_after(0);
+            assert!(storage.write("job/b", b"second").is_err());
+            assert!(
+                storage.write("job/c", b"third").is_err(),
+                "the process is gone"
+            );
+            assert!(storage.read("job/a").is_err());
+            storage.crash();
+            storage.power.switch_on();
+            assert_eq!(storage.read("job/a").unwrap(), b"first");
+            if let Ok(bytes) = storage.read("job/b") {
+                assert_eq!(bytes, b"second", "never a part under the name itself");
+            }
+            outcomes.push(storage.paths());
+        }
+        outcomes.sort_unstable();
+        outcomes.dedup();
+        let hidden = ["job/.b.writing".to_owned(), "job/a".to_owned()];
+        assert_eq!(
+            outcomes.len(),
+            3,
+            "nothing, a part, the whole: {outcomes:?}"
+        );
+        assert_eq!(outcomes[0], hidden);
+    }
+
+    #[test]
+    fn a_failed_write_may_have_happened_and_a_full_disk_takes_nothing() {
+        let mut happened = 0;
+        for seed in 0..200 {
+            let storage = storage(seed);
+            storage.set_faults(StorageFaults {
+                failing: true,
+                full: false,
+            });
+            let failed = storage.write("a", b"bytes").is_err();
+            happened += usize::from(failed && !storage.paths().is_empty());
+        }
+        assert!(happened > 0, "some failed writes have happened");
+        let storage = storage(1);
+        storage.set_faults(StorageFaults {
+            failing: false,
+            full: true,
+        });
+        assert!(storage.write("a", b"bytes").is_err());
+        assert!(storage.paths().is_empty());
+    }
+
+    #[test]
+    fn damage_changes_one_file_below_the_directory() {
+        for seed in 0..50 {
+            let storage = storage(seed);
+            storage.write("job/chk-1/a", b"some bytes").unwrap();
+            storage.write("job/chk-2/a", b"some bytes").unwrap();
+            storage.damage("job/chk-2");
+            assert_eq!(storage.read("job/chk-1/a").unwrap(), b"some bytes");
+            assert_ne!(storage.read("job/chk-2/a").unwrap(), b"some bytes");
+        }
+    }
+}

@@ -40,7 +40,11 @@ fn every_planted_bug_is_caught() {
             Some((seed, violation))
         });
         match caught {
-            Some((seed, violation)) => println!("{plant:?}: seed {seed}: {violation}"),
+            Some((seed, violation)) => {
+                println!("{plant:?}: seed {seed}: {violation}");
+                let property = violation.split(':').next().unwrap_or_default();
+                assert!(plant.breaks().contains(&property), "{plant:?}: {violation}");
+            }
             None => panic!("{plant:?} is not caught by {SEEDS} seeds"),
         }
     }
