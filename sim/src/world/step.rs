@@ -158,6 +158,9 @@ impl World {
 
     /// Nothing moves: time passes until something is due.
     fn pass_time(&mut self, process: &Process, quiet: &mut Quiet) {
+        if !process.stored.is_empty() {
+            return;
+        }
         let wall = self.wall();
         let wanted = quiet.until.map(|at| self.now + (at - wall).max(0) as u64);
         let storing = process.storing.iter().map(|(due, _)| *due).min();
