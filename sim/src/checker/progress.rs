@@ -2,7 +2,7 @@
 
 use super::Verdict;
 
-// Ten times what the longest of many thousand runs has needed.
+// Several times what the longest of some ten thousand runs has needed; the summary tells it.
 const STEPS_MAX: u64 = 200_000;
 
 /// A job that still runs so many steps after the last fault.
