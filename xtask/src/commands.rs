@@ -1,4 +1,5 @@
 //! The commands, one a file.
 
 pub(crate) mod examples;
+pub(crate) mod sim;
 pub(crate) mod test;

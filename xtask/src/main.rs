@@ -16,6 +16,7 @@ Tools of the house.
   cargo xtask test        format, clippy, tidy, all tests, the checks of the examples
   cargo xtask examples    only the checks of the examples; arguments go to examples/checks/run.py
                           (`--only NAME,NAME`, `--quick`); THALWEG names a binary to use
+  cargo xtask sim         the simulator, built for speed: `--seed S`, `--count N`, `--trace`
   cargo xtask help        this text
 ";
 
@@ -40,6 +41,7 @@ fn run() -> Result<bool> {
         "tidy" => tidy::command(&root),
         "test" => commands::test::run(&root),
         "examples" => commands::examples::run(&root, commands::examples::Profile::Release, &rest),
+        "sim" => commands::sim::run(&root, &rest),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(true)

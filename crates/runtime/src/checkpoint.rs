@@ -6,8 +6,10 @@
 //! last snapshot, which stands for it from then on.
 
 mod counting;
+mod executor;
 mod job_snapshot;
 mod memory;
+mod stored;
 mod storing;
 
 use std::sync::Arc;
@@ -18,9 +20,13 @@ use thalweg_core::operator::SubtaskInfo;
 use thalweg_core::state::StateSnapshot;
 
 pub use counting::CountingListener;
+pub use executor::{CheckpointExecutor, ExecutorSpec, Todo};
 pub use job_snapshot::{InstanceSnapshot, JobSnapshot, OperatorSnapshot};
 pub use memory::MemoryListener;
+pub use stored::{Checkpoints, StartingPoint};
 pub use storing::StoringListener;
+
+pub(crate) use stored::{passed_over, to_standard_error};
 
 /// When a snapshot is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,8 @@ mod metadata;
 mod schema;
 mod snapshot;
 
+#[cfg(test)]
+pub(crate) use envelope::set_version;
 pub use envelope::{FileKind, VERSION, open, seal};
 pub use metadata::{CheckpointKind, InstanceState, Metadata, OperatorState, StateLocation};
 pub use metadata::{read_metadata, write_metadata};

@@ -9,9 +9,10 @@
 //!
 //! | Rule        | What it means                                                                   |
 //! |-------------|---------------------------------------------------------------------------------|
-//! | numbers     | rise by one from the one restored from                                          |
+//! | numbers     | rise by one from the highest known: a damaged checkpoint's is not used again    |
 //! | interval    | from start to start, but never sooner than the pause after the last completion  |
 //! | ended task  | its last snapshot stands for it in every checkpoint that is still without it    |
+//! | skipped     | a task that acknowledges a newer one has gone past an older one: that is over   |
 //! | all ended   | one last checkpoint is stored: what sinks hold back is committed with it        |
 //! | failures    | more in a row than tolerated fail the job                                       |
 
@@ -60,6 +61,8 @@ pub enum Abort {
     Expired,
     /// A newer one is complete.
     Subsumed,
+    /// A task has gone on to a newer one without it.
+    Skipped,
     /// It could not be stored.
     NotStored,
     /// The job came to its end first: the last checkpoint says more.
@@ -115,13 +118,13 @@ pub struct CheckpointCoordinator {
 }
 
 impl CheckpointCoordinator {
-    /// A coordinator of tasks `0..tasks`, started at `now` (milliseconds) from checkpoint
-    /// `restored` (0: from nothing).
-    pub fn new(settings: CheckpointConfig, tasks: usize, restored: u64, now: u64) -> Self {
+    /// A coordinator of tasks `0..tasks`, started at `now` (milliseconds); `last` is the highest
+    /// number that a checkpoint of the job has had (0: none).
+    pub fn new(settings: CheckpointConfig, tasks: usize, last: u64, now: u64) -> Self {
         CheckpointCoordinator {
             settings,
             running: (0..tasks).collect(),
-            next: restored + 1,
+            next: last + 1,
             pending: Vec::new(),
             requested: false,
             last_start: now,
@@ -161,6 +164,7 @@ impl CheckpointCoordinator {
             Event::Time => {}
             Event::Requested => self.requested = true,
             Event::Acknowledged { checkpoint, task } => {
+                self.skip(*checkpoint, *task, &mut decisions);
                 let pending = self.pending.iter_mut();
                 let mut found = pending.filter(|pending| pending.checkpoint == *checkpoint);
                 if found.next().is_some_and(|pending| pending.has(*task)) {
@@ -183,6 +187,17 @@ impl CheckpointCoordinator {
         self.expire(now, &mut decisions);
         self.trigger(now, &mut decisions);
         decisions
+    }
+
+    /// Gives up the checkpoints that a task has gone past. Were one still pending when the task
+    /// ends, its last snapshot would be taken for one at the barrier.
+    fn skip(&mut self, checkpoint: u64, task: usize, decisions: &mut Vec<Decision>) {
+        let older = self.pending.iter().filter(|p| p.checkpoint < checkpoint);
+        let skipped = older.filter(|pending| pending.lacks(task));
+        let skipped: Vec<u64> = skipped.map(|pending| pending.checkpoint).collect();
+        for skipped in skipped {
+            self.abort(skipped, Abort::Skipped, decisions);
+        }
     }
 
     fn end(&mut self, task: usize, now: u64, decisions: &mut Vec<Decision>) {

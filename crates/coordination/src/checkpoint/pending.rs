@@ -30,6 +30,11 @@ impl Pending {
         }
     }
 
+    /// Whether the snapshot of a task is missing.
+    pub fn lacks(&self, task: usize) -> bool {
+        self.missing.contains(&task)
+    }
+
     /// Notes the snapshot of a task. Whether it was the last one missing.
     pub fn has(&mut self, task: usize) -> bool {
         let last = self.stage == Stage::Collecting

@@ -10,6 +10,7 @@ use thalweg_core::config::{CheckpointMode, Recovery, RestartStrategy, Retention}
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{from_bytes, to_bytes};
 use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::operator::{Context, Outputs, Setup};
 use thalweg_core::rows::{Record, Rows};
 use thalweg_core::sink::{Committer, SinkFactory, SinkWriter};
@@ -304,6 +305,19 @@ fn without_checkpoints_results_are_committed_at_the_end_and_a_failure_is_final()
 }
 
 #[test]
+fn a_single_stepped_job_commits_at_its_end() {
+    let ledger = Ledger::default();
+    let env = thalweg_testkit::environment();
+    env.from_collection([1u64, 2, 3])
+        .sink_to("Ledger", Arc::new(ledger.clone()));
+    let job = env.job_graph().unwrap();
+    let clock = Arc::new(thalweg_core::host::ManualClock::default());
+    let ran = thalweg_runtime::MiniCluster.run_stepped(&job, &env.config(), 1, clock);
+    ran.unwrap();
+    assert_eq!(ledger.values(), [1, 2, 3]);
+}
+
+#[test]
 fn an_error_of_the_user_is_not_tried_again() {
     let (ledger, directory) = (Ledger::default(), Directory::new("user"));
     let env = thalweg_testkit::environment();
@@ -406,6 +420,9 @@ fn a_damaged_checkpoint_is_passed_over_or_named() {
     // One that was written by a later version is no damage: it is not passed over.
     let mut later = whole.clone();
     later[12] = 200;
+    let sealed = later.len() - 8;
+    let checksum = stable_hash_bytes(&later[..sealed]).to_le_bytes();
+    later[sealed..].copy_from_slice(&checksum);
     std::fs::write(newest.join("_metadata"), later).unwrap();
     let error = recovered(jobs, "damaged-later").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);

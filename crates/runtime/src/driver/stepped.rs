@@ -59,7 +59,13 @@ impl SteppedDriver {
             match until {
                 Some(at) if at > now => self.clock.set(at.millis()),
                 Some(_) => {}
-                None => return Err(Error::internal("no task can move and none waits for time")),
+                None => {
+                    let names: Vec<&str> = self.subtasks.iter().map(Subtask::name).collect();
+                    let names = names.join("`, `");
+                    return Err(Error::internal(format!(
+                        "no task can move and none waits for time: `{names}`"
+                    )));
+                }
             }
         }
         Ok(true)

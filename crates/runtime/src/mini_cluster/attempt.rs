@@ -12,8 +12,10 @@ use thalweg_core::metrics::OperatorMetrics;
 
 use super::build::{BuildSpec, build, parkers, subtasks};
 use super::master::Master;
-use super::recovery::{Checkpoints, StartingPoint};
-use crate::checkpoint::{CheckpointRequest, CountingListener, SharedListener, StoringListener};
+use crate::checkpoint::{
+    CheckpointRequest, Checkpoints, CountingListener, SharedListener, StartingPoint,
+    StoringListener,
+};
 use crate::driver::threads::{JobControl, Slot, SystemClock, spawn};
 use crate::exchange::Parker;
 

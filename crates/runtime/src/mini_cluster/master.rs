@@ -1,4 +1,4 @@
-//! The thread that coordinates a job's checkpoints: carries out what the coordinator decides.
+//! The thread that coordinates a job's checkpoints: waits for events, stores, wakes the tasks.
 #![allow(clippy::disallowed_methods)] // A shell: it owns a thread.
 
 use std::collections::VecDeque;
@@ -7,14 +7,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use thalweg_coordination::checkpoint::{CheckpointCoordinator, Decision, Event};
+use thalweg_coordination::checkpoint::Event;
 use thalweg_core::config::ExecutionConfig;
-use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::error::Result;
 use thalweg_core::host::Clock;
-use thalweg_state::{CheckpointKind, InstanceState, Metadata, OperatorState};
 
-use super::recovery::Checkpoints;
-use crate::checkpoint::{CheckpointRequest, StoringListener};
+use crate::checkpoint::{
+    CheckpointExecutor, CheckpointRequest, Checkpoints, ExecutorSpec, StoringListener, Todo,
+};
 use crate::driver::threads::JobControl;
 use crate::exchange::Parker;
 
@@ -70,16 +70,17 @@ impl Master {
         clock: Arc<dyn Clock>,
     ) -> Result<JoinHandle<()>> {
         let now = clock.monotonic_nanos() / 1_000_000;
-        let config = self.config.checkpointing.clone();
-        let coordinator = CheckpointCoordinator::new(config, self.tasks, restored, now);
-        let mut storing = Storing {
-            master: self,
-            coordinator,
+        let spec = ExecutorSpec {
+            config: self.config.checkpointing.clone(),
+            tasks: self.tasks,
+            request: self.request.clone(),
             listener,
-            completed: checkpoints.completed()?,
             checkpoints,
+        };
+        let mut storing = Storing {
+            executor: CheckpointExecutor::new(spec, restored, now)?,
+            master: self,
             clock,
-            failure: None,
         };
         let thread = std::thread::Builder::new().name("checkpoint-coordinator".to_owned());
         Ok(thread.spawn(move || storing.run(&events))?)
@@ -88,14 +89,8 @@ impl Master {
 
 struct Storing {
     master: Master,
-    coordinator: CheckpointCoordinator,
-    listener: Arc<StoringListener>,
-    checkpoints: Checkpoints,
-    /// The completed checkpoints that are kept, oldest first.
-    completed: VecDeque<u64>,
+    executor: CheckpointExecutor,
     clock: Arc<dyn Clock>,
-    /// What the last checkpoint that was not stored failed with.
-    failure: Option<Error>,
 }
 
 impl Storing {
@@ -105,7 +100,7 @@ impl Storing {
 
     fn run(&mut self, events: &Receiver<Event>) {
         while !self.master.control.is_stopped() {
-            let next = self.coordinator.next_time();
+            let next = self.executor.next_time();
             let wait = next.map(|at| Duration::from_millis(at.saturating_sub(self.now())));
             let wait = wait.unwrap_or(SLEEP_MAX).min(SLEEP_MAX);
             match events.recv_timeout(wait) {
@@ -119,90 +114,18 @@ impl Storing {
     fn on(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            for decision in self.coordinator.on(&event, self.now()) {
-                events.extend(self.carry_out(&decision));
-            }
-        }
-    }
-
-    fn carry_out(&mut self, decision: &Decision) -> Option<Event> {
-        match *decision {
-            Decision::Trigger { checkpoint } => self.master.trigger(checkpoint),
-            Decision::Store { checkpoint } => {
-                return Some(match self.store(checkpoint) {
-                    Ok(()) => Event::Stored { checkpoint },
-                    Err(error) => {
-                        eprintln!("warning: checkpoint {checkpoint} was not stored: {error}");
-                        self.failure = Some(error);
-                        Event::StoringFailed { checkpoint }
+            for todo in self.executor.on(&event, self.now()) {
+                match todo {
+                    Todo::Wake => self.master.wake(),
+                    Todo::Store(checkpoint) => {
+                        events.push_back(self.executor.store(checkpoint, self.clock.now()));
                     }
-                });
+                    Todo::Fail(error) => {
+                        self.master.control.fail(error);
+                        self.master.wake();
+                    }
+                }
             }
-            Decision::Complete { checkpoint } => self.complete(checkpoint),
-            Decision::Abort { checkpoint, .. } => {
-                self.listener.give_up(checkpoint);
-                self.discard(checkpoint);
-            }
-            Decision::FailJob { failures } => {
-                let message = format!("{failures} checkpoints in a row have failed");
-                let error = Error::new(ErrorKind::Retryable, message);
-                let error = match self.failure.take() {
-                    Some(cause) => error.with_source(cause),
-                    None => error,
-                };
-                self.master.control.fail(error);
-                self.master.wake();
-            }
-        }
-        None
-    }
-
-    fn store(&self, checkpoint: u64) -> Result<()> {
-        let snapshot = self.listener.take(checkpoint);
-        let store = &self.checkpoints.store;
-        let mut operators = Vec::new();
-        for (number, (uid, operator)) in snapshot.operators.iter().enumerate() {
-            let mut instances = Vec::with_capacity(operator.instances.len());
-            for (index, instance) in operator.instances.iter().enumerate() {
-                let file = format!("state-{number}-{index}");
-                instances.push(InstanceState {
-                    finished: instance.finished,
-                    location: store.write_state(checkpoint, &file, &instance.state)?,
-                });
-            }
-            operators.push(OperatorState {
-                uid: uid.clone(),
-                name: operator.name.clone(),
-                max_parallelism: operator.max_parallelism,
-                instances,
-            });
-        }
-        store.complete(&Metadata {
-            checkpoint,
-            kind: CheckpointKind::Checkpoint,
-            completed_at: self.clock.now().millis(),
-            job_name: self.checkpoints.job_name.clone(),
-            operators,
-        })
-    }
-
-    fn complete(&mut self, checkpoint: u64) {
-        let last = self.coordinator.is_last(checkpoint);
-        self.listener
-            .set_durable(if last { u64::MAX } else { checkpoint });
-        self.master.wake();
-        self.completed.push_back(checkpoint);
-        while self.completed.len() > self.checkpoints.retained {
-            if let Some(oldest) = self.completed.pop_front() {
-                self.discard(oldest);
-            }
-        }
-    }
-
-    /// A checkpoint that cannot be deleted costs room, but is no reason to stop the job.
-    fn discard(&self, checkpoint: u64) {
-        if let Err(error) = self.checkpoints.store.discard(checkpoint) {
-            eprintln!("warning: checkpoint {checkpoint} was not deleted: {error}");
         }
     }
 }

@@ -16,7 +16,8 @@ use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::metrics::OperatorMetrics;
 
 use super::attempt::{Attempt, Handle, Metrics};
-use super::recovery::{Checkpoints, StartingPoint, recover};
+use super::recovery::recover;
+use crate::checkpoint::{Checkpoints, StartingPoint};
 use crate::driver::threads::SystemClock;
 
 /// A job that runs.

@@ -168,6 +168,9 @@ impl Subtask {
                 let committed = !self.stages.iter().any(Stage::waits_for_commit);
                 return Ok(if self.partitions_ready() && committed {
                     Step::Finished
+                } else if moved {
+                    // What was written last may be due at once.
+                    Step::Worked
                 } else {
                     self.idle()
                 });

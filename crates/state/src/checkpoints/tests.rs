@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::format::{CheckpointKind, InstanceState, OperatorState};
+use crate::format::{CheckpointKind, InstanceState, OperatorState, set_version};
 use thalweg_core::data::Schema;
 use thalweg_core::state::{Redistribution, SnapshotEntry, TableSnapshot};
 
@@ -165,12 +165,9 @@ fn a_checkpoint_of_a_later_version_is_not_passed_over() {
     let (memory, store) = store();
     complete(&store, 1);
     complete(&store, 2);
-    memory
-        .0
-        .lock()
-        .unwrap()
-        .get_mut("job/chk-2/_metadata")
-        .unwrap()[12] = 2;
+    let mut files = memory.0.lock().unwrap();
+    set_version(files.get_mut("job/chk-2/_metadata").unwrap(), 2);
+    drop(files);
     let error = store.load_newest(&mut |_| {}).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }

@@ -49,7 +49,7 @@ fn a_checkpoint_is_complete_when_all_tasks_have_acknowledged_and_it_is_stored() 
 }
 
 #[test]
-fn numbers_go_on_from_the_one_restored_from() {
+fn numbers_go_on_from_the_highest_one() {
     let mut coordinator = CheckpointCoordinator::new(settings(100), 1, 41, 0);
     assert_eq!(coordinator.on(&Event::Time, 100), [trigger(42)]);
 }
@@ -164,6 +164,25 @@ fn an_ended_task_counts_as_acknowledged_and_the_last_one_starts_the_last_checkpo
 }
 
 #[test]
+fn a_checkpoint_that_a_task_has_gone_past_is_not_completed_by_the_end_of_the_task() {
+    let config = CheckpointConfig {
+        max_concurrent: 2,
+        ..settings(100)
+    };
+    let mut coordinator = CheckpointCoordinator::new(config, 2, 0, 0);
+    assert_eq!(coordinator.on(&Event::Time, 100), [trigger(1)]);
+    assert_eq!(coordinator.on(&Event::Time, 200), [trigger(2)]);
+    coordinator.on(&acknowledged(1, 0), 201);
+    let skipped = Decision::Abort {
+        checkpoint: 1,
+        reason: Abort::Skipped,
+    };
+    assert_eq!(coordinator.on(&acknowledged(2, 1), 202), [skipped]);
+    assert!(coordinator.on(&Event::Ended { task: 1 }, 203).is_empty());
+    assert_eq!(coordinator.on(&acknowledged(2, 0), 204), [store(2)]);
+}
+
+#[test]
 fn without_an_interval_there_is_a_checkpoint_on_request_and_at_the_end() {
     let mut coordinator = CheckpointCoordinator::new(CheckpointConfig::default(), 1, 0, 0);
     assert!(coordinator.on(&Event::Time, 1_000_000).is_empty());
@@ -196,6 +215,7 @@ proptest! {
         let (mut now, mut completed, mut triggered) = (0, 0, 0);
         let mut seen: Vec<Event> = Vec::new();
         let mut asked: BTreeSet<u64> = BTreeSet::new();
+        let mut since: Vec<usize> = vec![0];
         for (event, passed) in events {
             now += passed;
             seen.push(event.clone());
@@ -204,13 +224,20 @@ proptest! {
                     Decision::Trigger { checkpoint } => {
                         prop_assert!(checkpoint > triggered);
                         triggered = checkpoint;
+                        since.resize(checkpoint as usize + 1, seen.len());
                         prop_assert!(coordinator.pending.len() <= max_concurrent + 1);
                     }
                     Decision::Store { checkpoint } => {
                         prop_assert!(asked.insert(checkpoint), "stored twice");
+                        let after = since.get(checkpoint as usize).copied();
+                        let after = after.unwrap_or(seen.len());
                         for task in 0..3 {
+                            let ended = seen.iter().position(|e| *e == Event::Ended { task });
+                            let past = |e: &Event| matches!(e, Event::Acknowledged { checkpoint: c, task: t }
+                                if *c > checkpoint && *t == task);
+                            let skipped = |end: usize| seen[after.min(end)..end].iter().any(past);
                             let has = seen.contains(&acknowledged(checkpoint, task))
-                                || seen.contains(&Event::Ended { task });
+                                || ended.is_some_and(|end| !skipped(end));
                             prop_assert!(has, "{checkpoint} lacks the snapshot of {task}");
                         }
                     }

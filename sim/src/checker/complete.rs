@@ -1,0 +1,45 @@
+//! A completed checkpoint can be read, and holds what every instance has handed over.
+
+use thalweg_core::graph::JobGraph;
+use thalweg_runtime::checkpoint::JobSnapshot;
+
+use super::Verdict;
+use crate::world::listener::{SimListener, snapshot_hash};
+
+/// Compares a checkpoint that was read back with what its instances gave.
+///
+/// # Errors
+/// The first difference.
+pub fn check(
+    checkpoint: u64,
+    snapshot: &JobSnapshot,
+    job: &JobGraph,
+    listener: &SimListener,
+) -> Verdict {
+    for vertex in &job.vertices {
+        for operator in &vertex.operators {
+            let wrong = |what: &str| {
+                let name = &operator.name;
+                Err(format!(
+                    "complete: checkpoint {checkpoint}: `{name}` {what}"
+                ))
+            };
+            let Some(found) = snapshot.operators.get(&operator.uid) else {
+                return wrong("is not in it");
+            };
+            if found.instances.len() != vertex.parallelism as usize {
+                return wrong("has not all of its instances");
+            }
+            for (index, instance) in found.instances.iter().enumerate() {
+                let whose = (operator.uid.clone(), index as u32);
+                let Some(given) = listener.handed_over(checkpoint, &whose) else {
+                    return wrong(&format!("{index} has handed over nothing"));
+                };
+                if snapshot_hash(&instance.state) != given {
+                    return wrong(&format!("{index} has another state than it handed over"));
+                }
+            }
+        }
+    }
+    Ok(())
+}

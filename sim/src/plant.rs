@@ -1,0 +1,51 @@
+//! Bugs that are planted on purpose, in the world around the engine: each must be caught.
+
+/// A planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// A committer that forgets what it has committed, so that a repeated commit appears twice.
+    CommitTwice,
+    /// Sinks hear that a checkpoint is durable as soon as it is asked for.
+    CommitEarly,
+    /// The snapshot of one instance is not in the checkpoint.
+    DropSnapshot,
+    /// A timer is lost when state is dealt out to new instances.
+    LoseTimer,
+    /// An entry of keyed state is lost when state is dealt out to new instances.
+    LoseEntry,
+    /// A crash takes metadata files that were reported as written.
+    ForgetMetadata,
+    /// Checkpoints are never deleted.
+    KeepEverything,
+    /// Sinks are never told that the end of the job is durable.
+    HoldLastNotice,
+    /// The watermark of an operator falls behind a timer.
+    LowerWatermark,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Plant; 9] = [
+        Plant::CommitTwice,
+        Plant::CommitEarly,
+        Plant::DropSnapshot,
+        Plant::LoseTimer,
+        Plant::LoseEntry,
+        Plant::ForgetMetadata,
+        Plant::KeepEverything,
+        Plant::HoldLastNotice,
+        Plant::LowerWatermark,
+    ];
+
+    /// The properties one of which must be seen not to hold.
+    pub fn breaks(self) -> &'static [&'static str] {
+        match self {
+            Plant::CommitTwice | Plant::CommitEarly => &["exactly once", "replay"],
+            Plant::DropSnapshot | Plant::ForgetMetadata => &["complete"],
+            Plant::LoseTimer | Plant::LoseEntry => &["exactly once", "replay"],
+            Plant::KeepEverything => &["leaks"],
+            Plant::HoldLastNotice => &["progress"],
+            Plant::LowerWatermark => &["watermarks"],
+        }
+    }
+}

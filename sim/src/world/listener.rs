@@ -1,0 +1,128 @@
+//! Between the subtasks and the engine's listener: sees every snapshot, and says when sinks hear
+//! that a checkpoint is durable.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thalweg_core::id::OperatorUid;
+use thalweg_core::key_group::stable_hash_bytes;
+use thalweg_core::operator::SubtaskInfo;
+use thalweg_core::state::StateSnapshot;
+use thalweg_runtime::checkpoint::{BarrierListener, CheckpointRequest, Moment, StoringListener};
+use thalweg_state::format::write_snapshot;
+
+use crate::plant::Plant;
+
+/// Whose snapshot.
+pub type Instance = (OperatorUid, u32);
+
+#[derive(Default)]
+struct Seen {
+    barriers: BTreeMap<u64, BTreeMap<Instance, u64>>,
+    ends: BTreeMap<Instance, u64>,
+}
+
+/// The listener of one attempt.
+pub struct SimListener {
+    inner: Arc<StoringListener>,
+    request: Arc<CheckpointRequest>,
+    shown: AtomicU64,
+    seen: Mutex<Seen>,
+    plant: Option<Plant>,
+}
+
+/// The hash of a snapshot.
+pub fn snapshot_hash(snapshot: &StateSnapshot) -> u64 {
+    let mut bytes = Vec::new();
+    write_snapshot(snapshot, &mut bytes);
+    stable_hash_bytes(&bytes)
+}
+
+impl SimListener {
+    /// A listener of an attempt that starts from checkpoint `restored`.
+    pub fn new(
+        inner: Arc<StoringListener>,
+        request: Arc<CheckpointRequest>,
+        restored: u64,
+        plant: Option<Plant>,
+    ) -> Self {
+        SimListener {
+            inner,
+            request,
+            shown: AtomicU64::new(restored),
+            seen: Mutex::default(),
+            plant,
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The checkpoint that the engine knows to be durable.
+    pub fn known(&self) -> u64 {
+        self.inner.durable().unwrap_or(0)
+    }
+
+    /// The checkpoint that sinks know to be durable.
+    pub fn shown(&self) -> u64 {
+        self.shown.load(Ordering::Acquire)
+    }
+
+    /// Sinks hear of a durable checkpoint.
+    pub fn show(&self, durable: u64) {
+        self.shown.fetch_max(durable, Ordering::AcqRel);
+    }
+
+    /// The hash of what an instance has handed over for a checkpoint: at its barrier, or before
+    /// it at the instance's end.
+    pub fn handed_over(&self, checkpoint: u64, instance: &Instance) -> Option<u64> {
+        let seen = self.seen();
+        let barrier = seen.barriers.get(&checkpoint).and_then(|b| b.get(instance));
+        barrier.or_else(|| seen.ends.get(instance)).copied()
+    }
+
+    /// Forgets the snapshots of a checkpoint and of those before it.
+    pub fn forget(&self, checkpoint: u64) {
+        self.seen().barriers.retain(|known, _| *known > checkpoint);
+    }
+}
+
+impl BarrierListener for SimListener {
+    fn on_operator(
+        &self,
+        moment: Moment,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        snapshot: &mut dyn FnMut() -> StateSnapshot,
+    ) {
+        let hash = snapshot_hash(&snapshot());
+        let instance = (uid.clone(), info.index);
+        match moment {
+            Moment::Barrier(checkpoint) => {
+                let mut seen = self.seen();
+                seen.barriers
+                    .entry(checkpoint)
+                    .or_default()
+                    .insert(instance, hash);
+            }
+            Moment::End => drop(self.seen().ends.insert(instance, hash)),
+        }
+        let dropped = self.plant == Some(Plant::DropSnapshot) && info.index == 1;
+        if !dropped {
+            self.inner.on_operator(moment, uid, info, snapshot);
+        }
+    }
+
+    fn on_subtask(&self, moment: Moment, subtask: usize) {
+        self.inner.on_subtask(moment, subtask);
+    }
+
+    fn durable(&self) -> Option<u64> {
+        Some(match self.plant {
+            Some(Plant::CommitEarly) => self.shown().max(self.request.latest()),
+            _ => self.shown(),
+        })
+    }
+}
