@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::examples::{self, Profile};
+use super::sim;
 use crate::shell::{self, Steps};
 use crate::tidy;
 
@@ -37,6 +38,7 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
         results = lines.into_iter().filter(|line| is_result(line)).collect();
         Ok(passed)
     });
+    steps.run("simulator", || sim::run(root, &simulated()));
     steps.run("examples", || examples::run(root, Profile::Dev, &[]));
     let passed = steps.summary();
     println!("\n== cargo test");
@@ -44,6 +46,13 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
         println!("{line}");
     }
     Ok(passed)
+}
+
+/// The seeds that every change is run with; other seeds are for `cargo xtask sim`.
+fn simulated() -> Vec<String> {
+    ["--seed", "1", "--count", "1000"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// Whether a line of `cargo test` tells how a binary or a test ended badly, or counts tests.
