@@ -18,6 +18,7 @@ use crate::checkpoint::{
 };
 use crate::driver::threads::{JobControl, Slot, SystemClock, spawn};
 use crate::exchange::Parker;
+use crate::task::Subtask;
 
 /// The counters of every operator's instances.
 pub(super) type Metrics = Vec<(String, Vec<OperatorMetrics>)>;
@@ -106,16 +107,6 @@ impl Attempt {
             restore: from.snapshot.as_ref(),
             metrics: metrics.map(Vec::as_slice),
         })?;
-        let clock = Arc::new(SystemClock::default());
-        let mut threads = Vec::new();
-        for (index, subtasks) in built.by_slot.into_iter().enumerate() {
-            let slot = Slot {
-                parker: parkers[index].clone(),
-                subtasks,
-            };
-            let all = parkers.clone();
-            threads.push(spawn(index, slot, all, control.clone(), clock.clone())?);
-        }
         let master = Master {
             config: config.clone(),
             tasks,
@@ -123,25 +114,61 @@ impl Attempt {
             parkers,
             control,
         };
-        let mut counted = None;
-        let master = match (hearing, checkpoints) {
+        let mut attempt = Attempt {
+            metrics: built.metrics,
+            threads: Vec::new(),
+            master: None,
+            handle,
+            counted: None,
+        };
+        let clock = Arc::new(SystemClock::default());
+        let spawned = attempt
+            .spawn_slots(built.by_slot, &clock)
+            .and_then(|()| attempt.spawn_master(master, hearing, checkpoints, from, clock));
+        match spawned {
+            Ok(()) => Ok(attempt),
+            Err(error) => {
+                // Threads that nobody waits for would go on writing beside the next attempt.
+                attempt.handle.cancel();
+                attempt.join();
+                Err(error)
+            }
+        }
+    }
+
+    fn spawn_slots(&mut self, by_slot: Vec<Vec<Subtask>>, clock: &Arc<SystemClock>) -> Result<()> {
+        let Handle { control, parkers } = &self.handle;
+        for (index, subtasks) in by_slot.into_iter().enumerate() {
+            let slot = Slot {
+                parker: parkers[index].clone(),
+                subtasks,
+            };
+            let thread = spawn(index, slot, parkers.clone(), control.clone(), clock.clone())?;
+            self.threads.push(thread);
+        }
+        Ok(())
+    }
+
+    fn spawn_master(
+        &mut self,
+        master: Master,
+        hearing: Hearing,
+        checkpoints: Option<&Checkpoints>,
+        from: &StartingPoint,
+        clock: Arc<SystemClock>,
+    ) -> Result<()> {
+        self.master = match (hearing, checkpoints) {
             (Hearing::Storing(listener, events), Some(checkpoints)) => {
                 let checkpoints = checkpoints.clone();
                 Some(master.spawn(events, listener, checkpoints, from.checkpoint, clock)?)
             }
             (Hearing::Counting(listener), _) => {
-                counted = Some(listener);
+                self.counted = Some(listener);
                 master.spawn_ticker()?
             }
             (Hearing::Storing(..), None) => None,
         };
-        Ok(Attempt {
-            metrics: built.metrics,
-            threads,
-            master,
-            handle,
-            counted,
-        })
+        Ok(())
     }
 
     pub(super) fn handle(&self) -> Handle {
@@ -173,3 +200,6 @@ impl Attempt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

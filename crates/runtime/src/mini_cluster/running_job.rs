@@ -166,7 +166,15 @@ impl Supervisor {
                 self.clean_up(Retention::Delete)?;
                 return Ok(ended.counted);
             };
-            attempt = self.restart(error, &mut backoff, &metrics)?;
+            attempt = match self.restart(error, &mut backoff, &metrics) {
+                Ok(attempt) => attempt,
+                Err(error) => {
+                    if self.shared.is_cancelled() {
+                        self.clean_up(self.config.checkpointing.retention)?;
+                    }
+                    return Err(error);
+                }
+            };
             self.shared.run(&attempt);
         }
     }
