@@ -79,5 +79,5 @@ fn entries<'a>(
         .flat_map(|operator| &operator.instances);
     let tables = instances.flat_map(|instance| &instance.state.tables);
     let named = tables.filter(move |found| found.name == table);
-    named.flat_map(|found| found.entries.iter().map(|entry| entry.bytes.as_slice()))
+    named.flat_map(|found| found.entries.iter().map(|(_, entry)| entry))
 }

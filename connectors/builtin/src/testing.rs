@@ -111,7 +111,7 @@ impl Instance {
     }
 
     /// What is in its state.
-    pub fn snapshot(&self) -> StateSnapshot {
+    pub fn snapshot(&mut self) -> StateSnapshot {
         self.ctx.snapshot()
     }
 

@@ -13,6 +13,9 @@
 //!
 //! State with a time to live is of types of its own (`ttl`).
 
+mod chunked;
+mod entries;
+mod frozen;
 mod handle;
 mod key_index;
 mod list_state;
@@ -25,17 +28,18 @@ mod snapshot;
 mod table;
 mod ttl;
 
+pub use chunked::{Chunked, SharedChunks};
+pub use entries::Entries;
+pub use frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenState, FrozenTable};
 pub use handle::{AggregatingState, ReducingState, ValueState};
 pub use key_index::{ErasedKeyIndex, KeyIndex, Slot};
 pub use list_state::ListState;
 pub use map_state::MapState;
 pub use operator_state::OperatorListState;
-pub use registry::{StateRegistry, TableHandle};
+pub use registry::{InstantSlots, StateRegistry, TableHandle};
 pub use slot_table::SlotTable;
-pub use snapshot::{
-    KeyGroups, Redistribution, SnapshotEntry, StateSnapshot, TableSnapshot, redistribute,
-};
-pub use table::{Cleaning, EntrySink, StateTable};
+pub use snapshot::{KeyGroups, Redistribution, StateSnapshot, TableSnapshot, redistribute};
+pub use table::{Cleaning, EntrySink, StateTable, written};
 pub use ttl::{
     StateTtlConfig, StateVisibility, TtlAggregatingState, TtlListState, TtlMapState,
     TtlReducingState, TtlStates, TtlValueState, UpdateType,

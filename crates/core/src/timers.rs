@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::collections::HashMap;
-use crate::state::Slot;
+use crate::state::{InstantSlots, Slot};
 
 // A bucket's order may hold so many timers that were deleted before they are taken out.
 const DELETED_MAX: usize = 32;
@@ -53,6 +53,15 @@ impl Bucket {
             }
         }
         None
+    }
+
+    /// The timers in the order in which they would fire, all at once.
+    fn slots(&self) -> Vec<Slot> {
+        let waiting = &self.order[self.fired..];
+        if waiting.len() == self.live.len() {
+            return waiting.to_vec();
+        }
+        self.iter().collect()
     }
 
     /// The timers in the order in which they would fire.
@@ -135,13 +144,12 @@ impl TimerQueue {
         self.len() == 0
     }
 
-    /// All timers, by time, then in the order they would fire.
-    pub fn iter(&self) -> impl Iterator<Item = (i64, Slot)> + '_ {
+    /// All timers by time, each instant's in the order they would fire.
+    pub fn by_instant(&self) -> InstantSlots {
         let firing = self.firing.iter().map(|(at, bucket)| (*at, bucket));
         let waiting = self.buckets.iter().map(|(at, bucket)| (*at, bucket));
-        firing
-            .chain(waiting)
-            .flat_map(|(at, bucket)| bucket.iter().map(move |slot| (at, slot)))
+        let all = firing.chain(waiting);
+        all.map(|(at, bucket)| (at, bucket.slots())).collect()
     }
 }
 
@@ -206,10 +214,7 @@ mod tests {
             queue.delete(5, Slot(1));
             queue.register(5, Slot(1));
         }
-        assert_eq!(
-            queue.iter().map(|(_, slot)| slot.0).collect::<Vec<_>>(),
-            [2, 1]
-        );
+        assert_eq!(queue.by_instant(), [(5, vec![Slot(2), Slot(1)])]);
         assert_eq!(drain(&mut queue, 5), [(5, 2), (5, 1)]);
     }
 }

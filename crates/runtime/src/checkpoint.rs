@@ -17,11 +17,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::FrozenState;
 
 pub use counting::CountingListener;
 pub use executor::{CheckpointExecutor, ExecutorSpec, Todo};
-pub use job_snapshot::{InstanceSnapshot, JobSnapshot, OperatorSnapshot};
+pub use job_snapshot::{FrozenJob, InstanceSnapshot, JobSnapshot, OperatorSnapshot};
 pub use memory::MemoryListener;
 pub use stored::{Checkpoints, StartingPoint};
 pub use storing::StoringListener;
@@ -39,13 +39,13 @@ pub enum Moment {
 
 /// Hears of barriers as they pass.
 pub trait BarrierListener: Send + Sync {
-    /// An operator instance passes a moment; `snapshot` writes its state when called.
+    /// An operator instance passes a moment; `freeze` keeps its state as it is now.
     fn on_operator(
         &self,
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        snapshot: &mut dyn FnMut() -> StateSnapshot,
+        freeze: &mut dyn FnMut() -> FrozenState,
     );
 
     /// All operators of a subtask have passed a moment; subtasks are numbered through the job.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thalweg_core::id::OperatorUid;
 use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::{FrozenState, StateSnapshot};
 use thalweg_runtime::checkpoint::{BarrierListener, CheckpointRequest, Moment, StoringListener};
 use thalweg_state::format::write_snapshot;
 
@@ -95,9 +95,10 @@ impl BarrierListener for SimListener {
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        snapshot: &mut dyn FnMut() -> StateSnapshot,
+        freeze: &mut dyn FnMut() -> FrozenState,
     ) {
-        let hash = snapshot_hash(&snapshot());
+        let state = freeze();
+        let hash = snapshot_hash(&state.encode());
         let instance = (uid.clone(), info.index);
         match moment {
             Moment::Barrier(checkpoint) => {
@@ -111,7 +112,8 @@ impl BarrierListener for SimListener {
         }
         let dropped = self.plant == Some(Plant::DropSnapshot) && info.index == 1;
         if !dropped {
-            self.inner.on_operator(moment, uid, info, snapshot);
+            self.inner
+                .on_operator(moment, uid, info, &mut || state.clone());
         }
     }
 

@@ -110,7 +110,9 @@ impl World {
         let mut full = tables.filter(|t| t.redistribution == kind && !t.entries.is_empty());
         if let Some(table) = full.next() {
             let at = self.dice.below(table.entries.len() as u64) as usize;
-            table.entries.remove(at);
+            let kept = table.entries.iter().enumerate();
+            let kept = kept.filter(|(index, _)| *index != at);
+            table.entries = kept.map(|(_, entry)| entry).collect();
         }
     }
 }

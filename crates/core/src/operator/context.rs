@@ -4,7 +4,7 @@ use crate::config::RuntimeMode;
 use crate::data::Key;
 use crate::error::{Error, Result};
 use crate::metrics::OperatorMetrics;
-use crate::state::{Cleaning, Slot, StateRegistry, StateSnapshot};
+use crate::state::{Cleaning, FrozenState, Slot, StateRegistry, StateSnapshot};
 use crate::time::{EventTime, ProcessingTime};
 use crate::timers::TimerQueue;
 use crate::watermark::Watermark;
@@ -206,20 +206,20 @@ impl Context {
         self.states.sweep();
     }
 
-    /// Drops expired state, before a snapshot. For runtimes.
-    pub fn drop_expired(&mut self) {
-        self.states.clean_up(self.now, Cleaning::Whole);
+    /// All state and timers as they are now. For runtimes.
+    pub fn freeze(&mut self) -> FrozenState {
+        self.states.clean_up(self.now, Cleaning::Barrier);
+        let timers = vec![
+            (EVENT_TIMERS, self.event_timers.by_instant()),
+            (PROCESSING_TIMERS, self.processing_timers.by_instant()),
+        ];
+        let max_parallelism = self.info.max_parallelism;
+        self.states.freeze(max_parallelism, self.now, timers)
     }
 
-    /// All state and timers. For runtimes, which call [`Context::drop_expired`] before.
-    pub fn snapshot(&self) -> StateSnapshot {
-        self.states.snapshot(
-            self.info.max_parallelism,
-            &[
-                (EVENT_TIMERS, self.event_timers.iter().collect()),
-                (PROCESSING_TIMERS, self.processing_timers.iter().collect()),
-            ],
-        )
+    /// All state and timers, encoded.
+    pub fn snapshot(&mut self) -> StateSnapshot {
+        self.freeze().encode()
     }
 
     /// Takes a snapshot back, before `open`. For runtimes.

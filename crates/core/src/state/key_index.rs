@@ -1,9 +1,12 @@
 //! Keys to slots: each live key of an operator instance has a small number.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use super::chunked::{Chunked, SharedChunks};
+use super::frozen::FrozenKeys;
 use crate::data::{Key, Schema};
 use crate::error::Result;
 use crate::key_group::key_group;
@@ -27,11 +30,18 @@ struct Entry {
     slot: Slot,
 }
 
+#[derive(Clone)]
+struct Hashed<K> {
+    key: K,
+    hash: u64,
+}
+
 /// The live keys of an operator instance.
 pub struct KeyIndex<K> {
     table: HashTable<Entry>,
-    keys: Vec<Option<K>>,
-    hashes: Vec<u64>,
+    keys: Chunked<Hashed<K>>,
+    // How many slots were ever given.
+    given: u32,
     free: Vec<Slot>,
     scratch: Vec<u8>,
 }
@@ -40,8 +50,8 @@ impl<K: Key> Default for KeyIndex<K> {
     fn default() -> Self {
         KeyIndex {
             table: HashTable::new(),
-            keys: Vec::new(),
-            hashes: Vec::new(),
+            keys: Chunked::default(),
+            given: 0,
             free: Vec::new(),
             scratch: Vec::new(),
         }
@@ -54,24 +64,20 @@ impl<K: Key> KeyIndex<K> {
     pub fn intern(&mut self, key: K, hash: u64) -> Slot {
         let keys = &self.keys;
         if let Some(entry) = self.table.find(hash, |entry| {
-            entry.hash == hash && keys[entry.slot.index()].as_ref() == Some(&key)
+            entry.hash == hash
+                && keys
+                    .get(entry.slot.index())
+                    .is_some_and(|hashed| hashed.key == key)
         }) {
             return entry.slot;
         }
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.keys[slot.index()] = Some(key);
-                self.hashes[slot.index()] = hash;
-                slot
-            }
-            None => {
-                let slot = Slot(self.keys.len() as u32);
-                assert!(slot != Slot::NONE, "more than 2^32 - 1 keys in one subtask");
-                self.keys.push(Some(key));
-                self.hashes.push(hash);
-                slot
-            }
-        };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = Slot(self.given);
+            assert!(slot != Slot::NONE, "more than 2^32 - 1 keys in one subtask");
+            self.given += 1;
+            slot
+        });
+        *self.keys.place(slot.index()) = Some(Hashed { key, hash });
         self.table
             .insert_unique(hash, Entry { hash, slot }, |entry| entry.hash);
         slot
@@ -87,7 +93,7 @@ impl<K: Key> KeyIndex<K> {
 
     /// The key in a slot.
     pub fn key(&self, slot: Slot) -> Option<&K> {
-        self.keys.get(slot.index()).and_then(Option::as_ref)
+        self.keys.get(slot.index()).map(|hashed| &hashed.key)
     }
 
     /// How many keys are live.
@@ -112,17 +118,11 @@ pub trait ErasedKeyIndex: Any + Send {
     /// The shape of a key.
     fn schema(&self) -> Schema;
 
-    /// Appends the key's canonical bytes.
-    fn write_key(&self, slot: Slot, out: &mut Vec<u8>);
-
-    /// The key group of a slot's key.
-    fn group(&self, slot: Slot, max_parallelism: u32) -> u32;
+    /// The keys as they are now.
+    fn freeze(&mut self) -> Arc<dyn FrozenKeys>;
 
     /// Forgets a key.
     fn release(&mut self, slot: Slot);
-
-    /// One more than the highest slot ever given.
-    fn slots(&self) -> usize;
 
     /// For recovering the concrete type.
     fn as_any_mut(&mut self) -> &mut dyn Any;
@@ -140,29 +140,19 @@ impl<K: Key> ErasedKeyIndex for KeyIndex<K> {
         K::schema()
     }
 
-    fn write_key(&self, slot: Slot, out: &mut Vec<u8>) {
-        let key = self.key(slot);
-        assert!(key.is_some(), "the key of a slot in use is known");
-        if let Some(key) = key {
-            key.encode(out);
-        }
-    }
-
-    fn group(&self, slot: Slot, max_parallelism: u32) -> u32 {
-        key_group(self.hashes[slot.index()], max_parallelism)
+    fn freeze(&mut self) -> Arc<dyn FrozenKeys> {
+        Arc::new(FrozenIndex(self.keys.share()))
     }
 
     fn release(&mut self, slot: Slot) {
-        let hash = self.hashes[slot.index()];
-        if let Ok(entry) = self.table.find_entry(hash, |entry| entry.slot == slot) {
+        let Some(Hashed { hash, .. }) = self.keys.get(slot.index()) else {
+            return;
+        };
+        if let Ok(entry) = self.table.find_entry(*hash, |entry| entry.slot == slot) {
             entry.remove();
-            self.keys[slot.index()] = None;
+            *self.keys.place(slot.index()) = None;
             self.free.push(slot);
         }
-    }
-
-    fn slots(&self) -> usize {
-        self.keys.len()
     }
 
     fn as_any_mut(&mut self) -> &mut dyn Any {
@@ -171,6 +161,26 @@ impl<K: Key> ErasedKeyIndex for KeyIndex<K> {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+struct FrozenIndex<K>(SharedChunks<Hashed<K>>);
+
+impl<K> FrozenIndex<K> {
+    fn hashed(&self, slot: Slot) -> &Hashed<K> {
+        let hashed = self.0.get(slot.index());
+        // INVARIANT: what holds a slot was frozen with the keys, and its key is let go last.
+        hashed.unwrap_or_else(|| unreachable!("the key of a slot in use is known"))
+    }
+}
+
+impl<K: Key> FrozenKeys for FrozenIndex<K> {
+    fn write_key(&self, slot: Slot, out: &mut Vec<u8>) {
+        self.hashed(slot).key.encode(out);
+    }
+
+    fn group(&self, slot: Slot, max_parallelism: u32) -> u32 {
+        key_group(self.hashed(slot).hash, max_parallelism)
     }
 }
 

@@ -1,10 +1,12 @@
 //! State of an operator instance that belongs to no key: source positions, buffered requests.
 
 use std::any::Any;
+use std::sync::Arc;
 
+use super::frozen::{Freezing, FrozenEntries};
 use super::key_index::{ErasedKeyIndex, Slot};
 use super::registry::{StateRegistry, TableHandle};
-use super::table::{EntrySink, StateTable};
+use super::table::{StateTable, written};
 use crate::data::{Data, Schema, from_bytes, to_bytes};
 use crate::error::Result;
 
@@ -23,10 +25,12 @@ impl<T: Data> StateTable for OperatorList<T> {
         T::schema()
     }
 
-    fn snapshot(&self, _: Option<&dyn ErasedKeyIndex>, _: u32, sink: &mut EntrySink<'_>) {
-        for value in &self.values {
-            sink(None, &to_bytes(value));
-        }
+    fn freeze(&mut self, _: &Freezing) -> Arc<dyn FrozenEntries> {
+        written(|sink| {
+            for value in &self.values {
+                sink(None, &to_bytes(value));
+            }
+        })
     }
 
     fn restore(

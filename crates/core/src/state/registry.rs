@@ -2,7 +2,9 @@
 
 use std::any::{Any, TypeId};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
+use super::frozen::{Freezing, FrozenState, FrozenTable, FrozenTimers};
 use super::handle::{AggregatingState, ReducingState, ValueState};
 use super::key_index::{ErasedKeyIndex, KeyIndex, Slot};
 use super::list_state::ListState;
@@ -10,7 +12,7 @@ use super::map_state::MapState;
 use super::operator_state::{OperatorList, OperatorListState};
 use super::schemas;
 use super::slot_table::SlotTable;
-use super::snapshot::{Redistribution, SnapshotEntry, StateSnapshot, TableSnapshot};
+use super::snapshot::{Redistribution, StateSnapshot, TableSnapshot};
 use super::table::{Cleaning, StateTable};
 use super::ttl::{StateTtlConfig, TtlStates};
 use crate::collections::HashMap;
@@ -32,6 +34,9 @@ impl<T> Clone for TableHandle<T> {
 }
 
 impl<T> Copy for TableHandle<T> {}
+
+/// Timers by instant, in the order in which they fire.
+pub type InstantSlots = Vec<(i64, Vec<Slot>)>;
 
 struct Declared {
     name: String,
@@ -252,43 +257,40 @@ impl StateRegistry {
         }
     }
 
-    /// Writes every state; `timers` are the operator's timers by name of their domain.
-    pub fn snapshot(
-        &self,
+    /// Every state as it is now; `timers` are the operator's timers by name of their domain.
+    pub fn freeze(
+        &mut self,
         max_parallelism: u32,
-        timers: &[(&'static str, Vec<(i64, Slot)>)],
-    ) -> StateSnapshot {
+        now: ProcessingTime,
+        timers: Vec<(&'static str, InstantSlots)>,
+    ) -> FrozenState {
+        let freezing = Freezing {
+            keys: self.keys.as_mut().map(|keys| keys.freeze()),
+            max_parallelism,
+            now,
+        };
         let keys = self.keys.as_deref();
-        let mut snapshot = StateSnapshot::default();
-        for declared in &self.declared {
-            let mut entries = Vec::new();
-            declared
-                .table
-                .snapshot(keys, max_parallelism, &mut |group, bytes| {
-                    entries.push(SnapshotEntry {
-                        group,
-                        bytes: bytes.to_vec(),
-                    });
-                });
-            snapshot.tables.push(TableSnapshot {
-                name: declared.name.clone(),
-                redistribution: declared.redistribution,
-                schema: schemas::entry(declared.table.as_ref(), keys),
-                entries,
-            });
-        }
-        for (name, timers) in timers {
-            snapshot.tables.push(TableSnapshot::of_timers(
-                name,
+        let freeze = |declared: &mut Declared| FrozenTable {
+            name: declared.name.clone(),
+            redistribution: declared.redistribution,
+            schema: schemas::entry(declared.table.as_ref(), keys),
+            entries: declared.table.freeze(&freezing),
+        };
+        let mut tables: Vec<FrozenTable> = self.declared.iter_mut().map(freeze).collect();
+        tables.extend(timers.into_iter().map(|(name, timers)| FrozenTable {
+            name: name.to_owned(),
+            redistribution: Redistribution::Timers,
+            schema: schemas::timer(keys),
+            entries: Arc::new(FrozenTimers {
                 timers,
-                keys,
+                keys: freezing.keys.clone(),
                 max_parallelism,
-            ));
-        }
-        snapshot
+            }),
+        }));
+        FrozenState { tables }
     }
 
-    /// Takes back what [`StateRegistry::snapshot`] wrote. Returns the timers by domain.
+    /// Takes back what [`StateRegistry::freeze`] has kept. Returns the timers by domain.
     ///
     /// # Errors
     /// `Corrupt` for damaged entries; `User` for a state that the operator does not declare, or
@@ -337,12 +339,12 @@ fn restore_table(
 ) -> Result<Vec<Slot>> {
     let rewrite = schemas::rewrite(&stored.schema, declared.table.as_ref(), keys.as_deref())?;
     let mut held = Vec::new();
-    for entry in &stored.entries {
+    for (_, entry) in stored.entries.iter() {
         let rewritten;
         let bytes = match &rewrite {
-            None => entry.bytes.as_slice(),
+            None => entry,
             Some(rewrite) => {
-                rewritten = rewrite.apply(&entry.bytes)?;
+                rewritten = rewrite.apply(entry)?;
                 rewritten.as_slice()
             }
         };

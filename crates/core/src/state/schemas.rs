@@ -99,11 +99,19 @@ fn keyed_parts(schema: &Schema) -> Option<(&Schema, &Schema)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Redistribution, StateRegistry, StateSnapshot};
+    use super::super::{InstantSlots, Redistribution, StateRegistry, StateSnapshot};
     use crate::data::{Data, Key};
     use crate::error::ErrorKind;
+    use crate::time::ProcessingTime;
 
     const GROUPS: u32 = 8;
+
+    fn snapshot(
+        states: &mut StateRegistry,
+        timers: Vec<(&'static str, InstantSlots)>,
+    ) -> StateSnapshot {
+        states.freeze(GROUPS, ProcessingTime(0), timers).encode()
+    }
 
     /// A snapshot of `value` under `key`, with a timer.
     fn stored<K: Key, T: Data>(key: K, value: T) -> StateSnapshot {
@@ -112,7 +120,7 @@ mod tests {
         let handle = states.keyed::<T>("total");
         let slot = states.keys_mut::<K>().unwrap().intern_key(key);
         states.value_or_insert_with(&handle, slot, || value);
-        states.snapshot(GROUPS, &[("event-time", vec![(5, slot)])])
+        snapshot(&mut states, vec![("event-time", vec![(5, vec![slot])])])
     }
 
     fn restored<K: Key, T: Data>(snapshot: &StateSnapshot, key: K) -> Result<Option<T>, String> {
@@ -173,7 +181,7 @@ mod tests {
         let mut without = StateRegistry::default();
         let list = without.operator_list::<u8>("total", Redistribution::Split);
         list.get_mut(&mut without).push(1);
-        let error = restored::<_, u8>(&without.snapshot(GROUPS, &[]), 3u32).unwrap_err();
+        let error = restored::<_, u8>(&snapshot(&mut without, Vec::new()), 3u32).unwrap_err();
         assert_eq!(error, "state `total`: stored without keys, now under keys");
 
         let keyed = StateSnapshot {
@@ -192,7 +200,7 @@ mod tests {
         let mut states = StateRegistry::default();
         let list = states.operator_list::<(u64, u32)>("splits", Redistribution::Split);
         list.get_mut(&mut states).push((1, 2));
-        let snapshot = states.snapshot(GROUPS, &[]);
+        let snapshot = snapshot(&mut states, Vec::new());
         let mut states = StateRegistry::default();
         let list = states.operator_list::<(u64, i64)>("splits", Redistribution::Split);
         assert!(states.restore(&snapshot).unwrap().is_empty());

@@ -1,20 +1,33 @@
 //! The typed values of one keyed state: an array by slot.
 
 use std::any::Any;
+use std::sync::Arc;
 
+use super::chunked::{Chunked, SharedChunks};
+use super::entries::Entries;
+use super::frozen::{Freezing, FrozenEntries, FrozenKeys};
 use super::key_index::{ErasedKeyIndex, Slot};
-use super::table::{EntrySink, StateTable};
+use super::table::StateTable;
 use crate::data::{Data, Schema, from_bytes};
 use crate::error::{Error, Result};
 
 /// The values of one keyed state.
 pub struct SlotTable<T> {
-    values: Vec<Option<T>>,
+    values: Chunked<T>,
+}
+
+/// The values at one moment.
+struct FrozenSlots<T> {
+    values: SharedChunks<T>,
+    keys: Arc<dyn FrozenKeys>,
+    max_parallelism: u32,
 }
 
 impl<T> Default for SlotTable<T> {
     fn default() -> Self {
-        SlotTable { values: Vec::new() }
+        SlotTable {
+            values: Chunked::default(),
+        }
     }
 }
 
@@ -22,30 +35,38 @@ impl<T> SlotTable<T> {
     /// The value of a slot.
     #[inline]
     pub fn get(&self, slot: Slot) -> Option<&T> {
-        self.values.get(slot.index()).and_then(Option::as_ref)
+        self.values.get(slot.index())
     }
 
+    /// One more than the highest slot that may have a place.
+    pub(super) fn bound(&self) -> usize {
+        self.values.bound()
+    }
+}
+
+impl<T: Clone> SlotTable<T> {
     /// The place of a slot's value, created empty.
     #[inline]
     pub fn place(&mut self, slot: Slot) -> &mut Option<T> {
-        let index = slot.index();
-        if index >= self.values.len() {
-            self.values
-                .resize_with((index + 1).max(self.values.len() * 2), || None);
+        self.values.place(slot.index())
+    }
+
+    /// All values as they are now.
+    pub(super) fn share(&mut self) -> SharedChunks<T> {
+        self.values.share()
+    }
+}
+
+impl<T: Data> FrozenEntries for FrozenSlots<T> {
+    fn write(&self, out: &mut Entries) {
+        for (index, value) in self.values.iter() {
+            let slot = Slot(index as u32);
+            let group = self.keys.group(slot, self.max_parallelism);
+            out.push_with(Some(group), |bytes| {
+                self.keys.write_key(slot, bytes);
+                value.encode(bytes);
+            });
         }
-        &mut self.values[index]
-    }
-
-    /// One more than the highest slot with a place.
-    pub(super) fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
-        self.values
-            .iter()
-            .enumerate()
-            .filter_map(|(i, value)| value.as_ref().map(|value| (Slot(i as u32), value)))
     }
 }
 
@@ -58,26 +79,20 @@ impl<T: Data> StateTable for SlotTable<T> {
         true
     }
 
-    fn snapshot(
-        &self,
-        keys: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        let Some(keys) = keys else {
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
+        let values = self.share();
+        let Some(keys) = freezing.keys.clone() else {
             assert!(
-                self.iter().next().is_none(),
+                values.iter().next().is_none(),
                 "keyed state is written under a key only"
             );
-            return;
+            return Arc::new(Entries::default());
         };
-        let mut bytes = Vec::new();
-        for (slot, value) in self.iter() {
-            bytes.clear();
-            keys.write_key(slot, &mut bytes);
-            value.encode(&mut bytes);
-            sink(Some(keys.group(slot, max_parallelism)), &bytes);
-        }
+        Arc::new(FrozenSlots {
+            values,
+            keys,
+            max_parallelism: freezing.max_parallelism,
+        })
     }
 
     fn restore(

@@ -1,5 +1,6 @@
 //! What a snapshot of an operator instance holds, and how snapshots are dealt out anew.
 
+use super::entries::Entries;
 use super::key_index::{ErasedKeyIndex, Slot};
 use super::schemas;
 use crate::data::{Data, Schema};
@@ -21,15 +22,6 @@ pub enum Redistribution {
     Broadcast,
 }
 
-/// One entry of a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SnapshotEntry {
-    /// Its key group; `None` for state that has no key.
-    pub group: Option<u32>,
-    /// Its canonical bytes.
-    pub bytes: Vec<u8>,
-}
-
 /// One state of an operator instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableSnapshot {
@@ -40,7 +32,7 @@ pub struct TableSnapshot {
     /// The writer's shape.
     pub schema: Schema,
     /// The entries.
-    pub entries: Vec<SnapshotEntry>,
+    pub entries: Entries,
 }
 
 /// All state of one operator instance.
@@ -54,35 +46,6 @@ pub struct StateSnapshot {
 pub type KeyGroups = std::ops::Range<u32>;
 
 impl TableSnapshot {
-    pub(super) fn of_timers(
-        name: &str,
-        timers: &[(i64, Slot)],
-        keys: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-    ) -> Self {
-        let entries = timers
-            .iter()
-            .map(|(time, slot)| {
-                let mut bytes = Vec::new();
-                time.encode(&mut bytes);
-                let group = match keys {
-                    Some(keys) if *slot != Slot::NONE => {
-                        keys.write_key(*slot, &mut bytes);
-                        Some(keys.group(*slot, max_parallelism))
-                    }
-                    _ => None,
-                };
-                SnapshotEntry { group, bytes }
-            })
-            .collect();
-        TableSnapshot {
-            name: name.to_owned(),
-            redistribution: Redistribution::Timers,
-            schema: schemas::timer(keys),
-            entries,
-        }
-    }
-
     pub(super) fn restore_timers(
         &self,
         mut keys: Option<&mut (dyn ErasedKeyIndex + 'static)>,
@@ -90,10 +53,9 @@ impl TableSnapshot {
     ) -> Result<()> {
         schemas::check_timer_key(&self.schema, keys.as_deref())
             .map_err(|error| error.context(format!("timers `{}`", self.name)))?;
-        for entry in &self.entries {
-            let mut bytes = entry.bytes.as_slice();
+        for (group, mut bytes) in self.entries.iter() {
             let time = i64::decode(&mut bytes)?;
-            let slot = match (entry.group, &mut keys) {
+            let slot = match (group, &mut keys) {
                 (None, _) => Slot::NONE,
                 (Some(_), Some(keys)) => keys.intern_bytes(&mut bytes)?,
                 (Some(_), None) => {
@@ -121,8 +83,10 @@ pub fn redistribute(
     for (index, table) in first.tables.iter().enumerate() {
         for snapshot in &mut dealt {
             snapshot.tables.push(TableSnapshot {
-                entries: Vec::new(),
-                ..table.clone()
+                name: table.name.clone(),
+                redistribution: table.redistribution,
+                schema: table.schema.clone(),
+                entries: Entries::default(),
             });
         }
         let mut next = 0usize;
@@ -131,25 +95,19 @@ pub fn redistribute(
             Redistribution::Broadcast => 1,
             _ => snapshots.len(),
         };
-        for entry in snapshots[..copies]
-            .iter()
-            .flat_map(|snapshot| &snapshot.tables[index].entries)
-        {
-            match (table.redistribution, entry.group) {
+        let stored = snapshots[..copies].iter();
+        for (group, entry) in stored.flat_map(|snapshot| snapshot.tables[index].entries.iter()) {
+            let mut deal = |target: usize| dealt[target].tables[index].entries.push(group, entry);
+            match (table.redistribution, group) {
                 (Redistribution::KeyGroup | Redistribution::Timers, Some(group)) => {
-                    let target = owner(group, parallelism, max_parallelism) as usize;
-                    dealt[target].tables[index].entries.push(entry.clone());
+                    deal(owner(group, parallelism, max_parallelism) as usize);
                 }
                 (Redistribution::Split | Redistribution::KeyGroup, _) => {
-                    dealt[next % parallelism as usize].tables[index]
-                        .entries
-                        .push(entry.clone());
+                    deal(next % parallelism as usize);
                     next += 1;
                 }
                 (Redistribution::Union | Redistribution::Broadcast | Redistribution::Timers, _) => {
-                    for snapshot in &mut dealt {
-                        snapshot.tables[index].entries.push(entry.clone());
-                    }
+                    (0..parallelism as usize).for_each(deal);
                 }
             }
         }
@@ -162,10 +120,7 @@ mod tests {
     use super::*;
 
     fn snapshot(redistribution: Redistribution, entries: &[&str]) -> StateSnapshot {
-        let entry = |text: &&str| SnapshotEntry {
-            group: None,
-            bytes: text.as_bytes().to_vec(),
-        };
+        let entry = |text: &&str| (None, text.as_bytes().to_vec());
         StateSnapshot {
             tables: vec![TableSnapshot {
                 name: "t".to_owned(),
@@ -182,7 +137,7 @@ mod tests {
         parallelism: u32,
     ) -> Vec<Vec<String>> {
         let old: Vec<_> = old.iter().map(|e| snapshot(redistribution, e)).collect();
-        let text = |entry: &SnapshotEntry| String::from_utf8_lossy(&entry.bytes).into_owned();
+        let text = |(_, entry): (_, &[u8])| String::from_utf8_lossy(entry).into_owned();
         redistribute(&old, parallelism, 8)
             .iter()
             .map(|new| new.tables[0].entries.iter().map(text).collect())

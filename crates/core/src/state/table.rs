@@ -1,7 +1,10 @@
 //! What the runtime asks of stored state, whatever its form.
 
 use std::any::Any;
+use std::sync::Arc;
 
+use super::entries::Entries;
+use super::frozen::{Freezing, FrozenEntries};
 use super::key_index::ErasedKeyIndex;
 use crate::data::Schema;
 use crate::error::Result;
@@ -15,8 +18,15 @@ pub type EntrySink<'a> = dyn FnMut(Option<u32>, &[u8]) + 'a;
 pub enum Cleaning {
     /// As much as the accesses since the last time pay for.
     Part,
-    /// All of it, before a snapshot.
-    Whole,
+    /// As much as may hold a barrier up.
+    Barrier,
+}
+
+/// Entries that are written at once, for a table that is small or cannot be shared.
+pub fn written(write: impl FnOnce(&mut EntrySink<'_>)) -> Arc<dyn FrozenEntries> {
+    let mut entries = Entries::default();
+    write(&mut |group, entry| entries.push(group, entry));
+    Arc::new(entries)
 }
 
 /// A named state of one operator instance.
@@ -36,13 +46,9 @@ pub trait StateTable: Any + Send {
     /// tables that were declared with a time to live.
     fn clean_up(&mut self, _: ProcessingTime, _: Cleaning, _: &mut dyn FnMut(super::Slot)) {}
 
-    /// Writes every entry.
-    fn snapshot(
-        &self,
-        keys: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    );
+    /// The entries as they are now. The task waits for this call: what takes long is left to
+    /// [`FrozenEntries::write`].
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries>;
 
     /// Takes one entry back.
     ///

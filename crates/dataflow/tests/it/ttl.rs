@@ -144,10 +144,10 @@ fn stored_times(rounds: u64) -> Vec<(String, i64)> {
     let snapshot = listener.take(1).unwrap_or_default();
     let instances = snapshot.operators.into_values().flat_map(|o| o.instances);
     let tables = instances.flat_map(|instance| instance.state.tables);
-    tables
-        .filter(|table| table.name == "seen")
-        .flat_map(|table| table.entries)
-        .filter_map(|entry| from_bytes(&entry.bytes).ok())
+    let seen: Vec<_> = tables.filter(|table| table.name == "seen").collect();
+    let entries = seen.iter().flat_map(|table| table.entries.iter());
+    entries
+        .filter_map(|(_, entry)| from_bytes(entry).ok())
         .collect()
 }
 

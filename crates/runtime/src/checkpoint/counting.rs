@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use thalweg_core::collections::HashMap;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::FrozenState;
 
 use super::{BarrierListener, Moment};
 
@@ -40,7 +40,7 @@ impl BarrierListener for CountingListener {
         _: Moment,
         _: &OperatorUid,
         _: &SubtaskInfo,
-        _: &mut dyn FnMut() -> StateSnapshot,
+        _: &mut dyn FnMut() -> FrozenState,
     ) {
     }
 

@@ -4,38 +4,59 @@ use std::collections::BTreeMap;
 
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::{FrozenState, StateSnapshot};
 
 /// The snapshots of one checkpoint, by operator.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct JobSnapshot {
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobSnapshot<S = StateSnapshot> {
     /// The operators.
-    pub operators: BTreeMap<OperatorUid, OperatorSnapshot>,
+    pub operators: BTreeMap<OperatorUid, OperatorSnapshot<S>>,
 }
 
+/// A [`JobSnapshot`] that is still to be encoded.
+pub type FrozenJob = JobSnapshot<FrozenState>;
+
 /// The snapshots of one operator.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct OperatorSnapshot {
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperatorSnapshot<S = StateSnapshot> {
     /// Its name.
     pub name: String,
     /// Its key groups.
     pub max_parallelism: u32,
     /// One an instance.
-    pub instances: Vec<InstanceSnapshot>,
+    pub instances: Vec<InstanceSnapshot<S>>,
 }
 
 /// The snapshot of one instance.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct InstanceSnapshot {
+pub struct InstanceSnapshot<S = StateSnapshot> {
     /// Its state.
-    pub state: StateSnapshot,
+    pub state: S,
     /// Whether its input had ended.
     pub finished: bool,
 }
 
-impl JobSnapshot {
+impl<S> Default for JobSnapshot<S> {
+    fn default() -> Self {
+        JobSnapshot {
+            operators: BTreeMap::new(),
+        }
+    }
+}
+
+impl<S> Default for OperatorSnapshot<S> {
+    fn default() -> Self {
+        OperatorSnapshot {
+            name: String::new(),
+            max_parallelism: 0,
+            instances: Vec::new(),
+        }
+    }
+}
+
+impl<S: Clone + Default> JobSnapshot<S> {
     /// Adds the snapshot of an instance.
-    pub fn put(&mut self, uid: &OperatorUid, info: &SubtaskInfo, instance: InstanceSnapshot) {
+    pub fn put(&mut self, uid: &OperatorUid, info: &SubtaskInfo, instance: InstanceSnapshot<S>) {
         let operator = self.operators.entry(uid.clone()).or_default();
         if operator.instances.is_empty() {
             operator.name.clone_from(&info.operator);
@@ -48,7 +69,7 @@ impl JobSnapshot {
     }
 }
 
-impl OperatorSnapshot {
+impl<S> OperatorSnapshot<S> {
     /// Whether all instances had seen the end of their input.
     pub fn is_finished(&self) -> bool {
         self.instances.iter().all(|instance| instance.finished)

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use thalweg_core::collections::HashMap;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::FrozenState;
 
 use super::{BarrierListener, InstanceSnapshot, JobSnapshot, Moment};
 
@@ -39,13 +39,13 @@ impl BarrierListener for MemoryListener {
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        snapshot: &mut dyn FnMut() -> StateSnapshot,
+        freeze: &mut dyn FnMut() -> FrozenState,
     ) {
         let Moment::Barrier(checkpoint) = moment else {
             return;
         };
         let instance = InstanceSnapshot {
-            state: snapshot(),
+            state: freeze().encode(),
             finished: false,
         };
         let mut snapshots = self

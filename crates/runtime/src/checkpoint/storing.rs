@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use thalweg_coordination::checkpoint::Event;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::FrozenState;
 
-use super::{BarrierListener, InstanceSnapshot, JobSnapshot, Moment};
+use super::{BarrierListener, FrozenJob, InstanceSnapshot, Moment};
 
 /// Gathers the snapshots of checkpoints until somebody stores them.
 pub struct StoringListener {
@@ -22,7 +22,7 @@ pub struct StoringListener {
 /// The snapshots of a checkpoint so far, and whose they are.
 #[derive(Default)]
 struct Parts {
-    snapshot: JobSnapshot,
+    snapshot: FrozenJob,
     passed: BTreeSet<(OperatorUid, u32)>,
 }
 
@@ -30,7 +30,7 @@ struct Parts {
 struct Gathered {
     checkpoints: BTreeMap<u64, Parts>,
     /// The last snapshots of instances that have ended.
-    ended: Vec<(OperatorUid, SubtaskInfo, StateSnapshot)>,
+    ended: Vec<(OperatorUid, SubtaskInfo, FrozenState)>,
     /// Checkpoints whose late snapshots nobody wants.
     given_up: BTreeSet<u64>,
 }
@@ -49,7 +49,7 @@ impl StoringListener {
     }
 
     /// Takes the snapshots of a checkpoint that every subtask has acknowledged or ended before.
-    pub fn take(&self, checkpoint: u64) -> JobSnapshot {
+    pub fn take(&self, checkpoint: u64) -> FrozenJob {
         let mut gathered = self.gathered();
         let mut parts = gathered.checkpoints.remove(&checkpoint).unwrap_or_default();
         gathered.given_up.insert(checkpoint);
@@ -92,7 +92,7 @@ impl BarrierListener for StoringListener {
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        snapshot: &mut dyn FnMut() -> StateSnapshot,
+        freeze: &mut dyn FnMut() -> FrozenState,
     ) {
         let wanted = match moment {
             Moment::Barrier(checkpoint) => {
@@ -104,8 +104,8 @@ impl BarrierListener for StoringListener {
         if !wanted {
             return;
         }
-        // Written outside of the lock: other subtasks write theirs at the same time.
-        let state = snapshot();
+        // Outside of the lock: other subtasks freeze theirs at the same time.
+        let state = freeze();
         let mut gathered = self.gathered();
         match moment {
             Moment::Barrier(checkpoint) => {

@@ -298,13 +298,16 @@ impl Stage {
         if let StageBody::Sink(sink) = &mut self.body {
             sink.pass_barrier(barrier.checkpoint, &mut self.ctx)?;
         }
-        self.ctx.drop_expired();
-        let ctx = &self.ctx;
-        let moment = Moment::Barrier(barrier.checkpoint);
-        listener.on_operator(moment, &self.uid, ctx.info(), &mut || ctx.snapshot());
+        self.hand_over(Moment::Barrier(barrier.checkpoint), listener);
         self.emitted
             .push_back(Emission::Control(Control::Barrier(barrier)));
         Ok(())
+    }
+
+    fn hand_over(&mut self, moment: Moment, listener: &SharedListener) {
+        let info = self.ctx.info().clone();
+        let ctx = &mut self.ctx;
+        listener.on_operator(moment, &self.uid, &info, &mut || ctx.freeze());
     }
 
     fn finish(&mut self, listener: &SharedListener) -> Result<()> {
@@ -328,9 +331,7 @@ impl Stage {
         if !self.pending && self.finishing {
             self.finishing = false;
             self.drain();
-            self.ctx.drop_expired();
-            let ctx = &self.ctx;
-            listener.on_operator(Moment::End, &self.uid, ctx.info(), &mut || ctx.snapshot());
+            self.hand_over(Moment::End, listener);
             self.emitted
                 .push_back(Emission::Control(Control::EndOfInput));
         }

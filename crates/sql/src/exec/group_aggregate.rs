@@ -11,6 +11,7 @@
 //! | Source   | Flink SQL, Group Aggregation, with mini-batches of one input batch          |
 
 use std::any::Any;
+use std::sync::Arc;
 
 use arrow::compute::kernels::cmp::distinct;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
@@ -24,7 +25,9 @@ use thalweg_core::data::{Data, Schema, take_bytes, take_len};
 use thalweg_core::error::Result;
 use thalweg_core::key_group::{key_group, stable_hash_bytes};
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
-use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable, TableHandle};
+use thalweg_core::state::{
+    ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, TableHandle, written,
+};
 
 use super::aggregate::{Accumulators, AggregateCall, Changes, evaluate_calls};
 use super::expr::{Expression, batch, evaluate_all};
@@ -311,30 +314,29 @@ impl StateTable for GroupTable {
         Schema::Bytes
     }
 
-    fn snapshot(
-        &self,
-        _: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        let all: Vec<u32> = (0..self.counts.len() as u32)
-            .filter(|g| self.counts[*g as usize] != 0)
-            .collect();
-        let written = write_groups(&self.keys, &self.accumulators, &all, |group, key, state| {
-            let mut bytes = Vec::new();
-            (key.len() as u32).encode(&mut bytes);
-            bytes.extend_from_slice(key);
-            self.counts[group as usize].encode(&mut bytes);
-            bytes.extend_from_slice(state);
-            sink(
-                Some(key_group(stable_hash_bytes(key), max_parallelism)),
-                &bytes,
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
+        let max_parallelism = freezing.max_parallelism;
+        written(|sink| {
+            let all: Vec<u32> = (0..self.counts.len() as u32)
+                .filter(|g| self.counts[*g as usize] != 0)
+                .collect();
+            let written =
+                write_groups(&self.keys, &self.accumulators, &all, |group, key, state| {
+                    let mut bytes = Vec::new();
+                    (key.len() as u32).encode(&mut bytes);
+                    bytes.extend_from_slice(key);
+                    self.counts[group as usize].encode(&mut bytes);
+                    bytes.extend_from_slice(state);
+                    sink(
+                        Some(key_group(stable_hash_bytes(key), max_parallelism)),
+                        &bytes,
+                    );
+                });
+            assert!(
+                written.is_ok(),
+                "accumulators in memory can be written: {written:?}"
             );
-        });
-        assert!(
-            written.is_ok(),
-            "accumulators in memory can be written: {written:?}"
-        );
+        })
     }
 
     fn restore(

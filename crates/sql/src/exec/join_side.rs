@@ -7,6 +7,7 @@
 //! | Entries  | up to [`ENTRY_ROWS_MAX`] rows of one key group, each behind its match count   |
 
 use std::any::Any;
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
@@ -14,7 +15,9 @@ use thalweg_columnar::{BatchColumn, Picked, RowCodec, RowLog, hash_columns};
 use thalweg_core::data::{Data, Schema, take_bytes, take_len};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::key_group::key_group;
-use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable};
+use thalweg_core::state::{
+    EntrySink, ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, written,
+};
 
 use super::join_backlog::Backlog;
 use super::join_codes::KeyCodes;
@@ -248,17 +251,15 @@ impl StateTable for JoinSide {
         Schema::Bytes
     }
 
-    fn snapshot(
-        &self,
-        _: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        let written = self.write(max_parallelism, sink);
-        assert!(
-            written.is_ok(),
-            "rows in memory can be written: {written:?}"
-        );
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
+        let max_parallelism = freezing.max_parallelism;
+        written(|sink| {
+            let written = self.write(max_parallelism, sink);
+            assert!(
+                written.is_ok(),
+                "rows in memory can be written: {written:?}"
+            );
+        })
     }
 
     fn restore(

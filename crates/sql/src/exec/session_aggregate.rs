@@ -15,6 +15,7 @@ mod open_sessions;
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::{Array, UInt32Array};
 use thalweg_columnar::{ColumnBatch, GroupKeys};
@@ -23,7 +24,9 @@ use thalweg_core::data::{Data, Schema, take_bytes, take_len};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::key_group::{key_group, stable_hash_bytes};
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
-use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable, TableHandle};
+use thalweg_core::state::{
+    ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, TableHandle, written,
+};
 use thalweg_core::time::EventTime;
 use thalweg_core::watermark::Watermark;
 
@@ -393,37 +396,35 @@ impl StateTable for SessionTable {
         Schema::Bytes
     }
 
-    fn snapshot(
-        &self,
-        _: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        let no_keys = GroupKeys::new(Vec::new());
-        for key in 0..self.sessions.keys() as u32 {
-            let sessions = self.sessions.get(key);
-            let mut key_bytes = Vec::new();
-            if !self.global && !sessions.is_empty() {
-                self.keys.write_key(key, &mut key_bytes);
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
+        let max_parallelism = freezing.max_parallelism;
+        written(|sink| {
+            let no_keys = GroupKeys::new(Vec::new());
+            for key in 0..self.sessions.keys() as u32 {
+                let sessions = self.sessions.get(key);
+                let mut key_bytes = Vec::new();
+                if !self.global && !sessions.is_empty() {
+                    self.keys.write_key(key, &mut key_bytes);
+                }
+                for session in sessions {
+                    let mut bytes = Vec::new();
+                    (session.start, session.end).encode(&mut bytes);
+                    (key_bytes.len() as u32).encode(&mut bytes);
+                    bytes.extend_from_slice(&key_bytes);
+                    let each = |_: u32, _: &[u8], state: &[u8]| bytes.extend_from_slice(state);
+                    let groups = [session.group];
+                    let written = write_groups(&no_keys, &self.accumulators, &groups, each);
+                    assert!(
+                        written.is_ok(),
+                        "accumulators in memory can be written: {written:?}"
+                    );
+                    sink(
+                        Some(key_group(stable_hash_bytes(&key_bytes), max_parallelism)),
+                        &bytes,
+                    );
+                }
             }
-            for session in sessions {
-                let mut bytes = Vec::new();
-                (session.start, session.end).encode(&mut bytes);
-                (key_bytes.len() as u32).encode(&mut bytes);
-                bytes.extend_from_slice(&key_bytes);
-                let each = |_: u32, _: &[u8], state: &[u8]| bytes.extend_from_slice(state);
-                let groups = [session.group];
-                let written = write_groups(&no_keys, &self.accumulators, &groups, each);
-                assert!(
-                    written.is_ok(),
-                    "accumulators in memory can be written: {written:?}"
-                );
-                sink(
-                    Some(key_group(stable_hash_bytes(&key_bytes), max_parallelism)),
-                    &bytes,
-                );
-            }
-        }
+        })
     }
 
     fn restore(

@@ -9,6 +9,7 @@
 //! | Source   | SQL standard; ascending order puts NULLs first, as Flink     |
 
 use std::any::Any;
+use std::sync::Arc;
 
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
@@ -20,7 +21,9 @@ use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::Schema;
 use thalweg_core::error::{Error, Result};
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
-use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable, TableHandle};
+use thalweg_core::state::{
+    ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, TableHandle, written,
+};
 
 use super::expr::{Expression, batch, evaluate_all};
 use super::top_n::SortKey;
@@ -162,19 +165,21 @@ impl StateTable for BatchTable {
         Schema::Bytes
     }
 
-    fn snapshot(&self, _: Option<&dyn ErasedKeyIndex>, _: u32, sink: &mut EntrySink<'_>) {
-        let mut bytes = Vec::new();
-        for records in &self.batches {
-            for row in 0..records.num_rows() {
-                bytes.clear();
-                let written = self.codec.encode(records.columns(), row, &mut bytes);
-                assert!(
-                    written.is_ok(),
-                    "rows in memory can be written: {written:?}"
-                );
-                sink(None, &bytes);
+    fn freeze(&mut self, _: &Freezing) -> Arc<dyn FrozenEntries> {
+        written(|sink| {
+            let mut bytes = Vec::new();
+            for records in &self.batches {
+                for row in 0..records.num_rows() {
+                    bytes.clear();
+                    let written = self.codec.encode(records.columns(), row, &mut bytes);
+                    assert!(
+                        written.is_ok(),
+                        "rows in memory can be written: {written:?}"
+                    );
+                    sink(None, &bytes);
+                }
             }
-        }
+        })
     }
 
     fn restore(

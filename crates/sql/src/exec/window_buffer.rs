@@ -23,7 +23,9 @@ use thalweg_core::data::{Data, Schema};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::key_group::key_group;
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
-use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable, TableHandle};
+use thalweg_core::state::{
+    EntrySink, ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, TableHandle, written,
+};
 use thalweg_core::time::EventTime;
 use thalweg_core::watermark::Watermark;
 
@@ -210,17 +212,15 @@ impl StateTable for WindowTable {
         Schema::Bytes
     }
 
-    fn snapshot(
-        &self,
-        _: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        let written = self.write(max_parallelism, sink);
-        assert!(
-            written.is_ok(),
-            "rows in memory can be written: {written:?}"
-        );
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
+        let max_parallelism = freezing.max_parallelism;
+        written(|sink| {
+            let written = self.write(max_parallelism, sink);
+            assert!(
+                written.is_ok(),
+                "rows in memory can be written: {written:?}"
+            );
+        })
     }
 
     fn restore(

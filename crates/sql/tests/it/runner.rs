@@ -18,7 +18,7 @@ use thalweg_columnar::{ColumnBatch, RowKind};
 use thalweg_core::host::ManualClock;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::FrozenState;
 use thalweg_runtime::MiniCluster;
 use thalweg_runtime::checkpoint::{BarrierListener, MemoryListener, Moment};
 use thalweg_runtime::mini_cluster::Interruption;
@@ -195,7 +195,7 @@ impl BarrierListener for Collected {
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        snapshot: &mut dyn FnMut() -> StateSnapshot,
+        snapshot: &mut dyn FnMut() -> FrozenState,
     ) {
         if moment != Moment::End && info.operator.contains("Collect") {
             let mut before = self

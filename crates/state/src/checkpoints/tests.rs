@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::format::{CheckpointKind, InstanceState, OperatorState, set_version};
 use thalweg_core::data::Schema;
-use thalweg_core::state::{Redistribution, SnapshotEntry, TableSnapshot};
+use thalweg_core::state::{Redistribution, TableSnapshot};
 
 /// Files in memory.
 #[derive(Default)]
@@ -60,10 +60,7 @@ fn snapshot(bytes: usize) -> StateSnapshot {
             name: "counts".to_owned(),
             redistribution: Redistribution::KeyGroup,
             schema: Schema::Int(8),
-            entries: vec![SnapshotEntry {
-                group: Some(7),
-                bytes: vec![42; bytes],
-            }],
+            entries: [(Some(7), vec![42; bytes])].into_iter().collect(),
         }],
     }
 }

@@ -1,13 +1,11 @@
 //! The state of one operator instance, in bytes.
 
-use thalweg_core::data::{Data, take_bytes, take_len};
+use thalweg_core::data::{Data, take_len};
 use thalweg_core::error::{Error, Result};
-use thalweg_core::state::{Redistribution, SnapshotEntry, StateSnapshot, TableSnapshot};
+use thalweg_core::state::{Entries, Redistribution, StateSnapshot, TableSnapshot};
 
 use super::schema;
 
-// Stands where an entry has no key group; key groups are below 32768.
-const NO_GROUP: u32 = u32::MAX;
 const ENTRY_BYTES_MIN: usize = 8;
 
 const REDISTRIBUTIONS: [Redistribution; 5] = [
@@ -30,11 +28,7 @@ pub fn write_snapshot(snapshot: &StateSnapshot, out: &mut Vec<u8>) {
         out.push(number.unwrap_or_default() as u8);
         schema::write(&table.schema, out);
         (table.entries.len() as u32).encode(out);
-        for entry in &table.entries {
-            entry.group.unwrap_or(NO_GROUP).encode(out);
-            (entry.bytes.len() as u32).encode(out);
-            out.extend_from_slice(&entry.bytes);
-        }
+        out.extend_from_slice(table.entries.as_bytes());
     }
 }
 
@@ -69,15 +63,7 @@ fn read_table(input: &mut &[u8]) -> Result<TableSnapshot> {
     })?;
     let schema = schema::read(input)?;
     let count = take_len(input, ENTRY_BYTES_MIN)?;
-    let mut entries = Vec::with_capacity(count);
-    for _ in 0..count {
-        let group = u32::decode(input)?;
-        let len = u32::decode(input)? as usize;
-        entries.push(SnapshotEntry {
-            group: (group != NO_GROUP).then_some(group),
-            bytes: take_bytes(input, len)?.to_vec(),
-        });
-    }
+    let entries = Entries::take(input, count)?;
     Ok(TableSnapshot {
         name,
         redistribution,
@@ -94,9 +80,9 @@ mod tests {
 
     fn table() -> impl Strategy<Value = TableSnapshot> {
         let group = prop_oneof![Just(None), (0u32..32_768).prop_map(Some)];
-        let entry = (group, prop::collection::vec(any::<u8>(), 0..20))
-            .prop_map(|(group, bytes)| SnapshotEntry { group, bytes });
-        let entries = prop::collection::vec(entry, 0..8);
+        let entry = (group, prop::collection::vec(any::<u8>(), 0..20));
+        let entries =
+            prop::collection::vec(entry, 0..8).prop_map(|entries| entries.into_iter().collect());
         ("[a-z_]{0,8}", 0usize..5, entries).prop_map(|(name, way, entries)| TableSnapshot {
             name,
             redistribution: REDISTRIBUTIONS[way],

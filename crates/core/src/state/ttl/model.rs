@@ -201,8 +201,7 @@ proptest! {
             run.step(step);
         }
         // Slots are held by what is there, and by nothing else.
-        run.ctx.drop_expired();
-        clean_up(&mut run.ctx, Cleaning::Part);
+        clean_up(&mut run.ctx, Cleaning::Barrier);
         let expected = run.models.iter().filter(|model| !model.is_empty()).count();
         prop_assert_eq!(live_keys(&mut run.ctx), expected);
     }

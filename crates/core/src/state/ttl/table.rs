@@ -1,15 +1,22 @@
 //! Tables whose values expire.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use super::config::StateTtlConfig;
 use crate::collections::HashMap;
 use crate::data::{Data, Field, Key, Schema};
 use crate::error::Result;
+use crate::state::chunked::SharedChunks;
+use crate::state::entries::Entries;
+use crate::state::frozen::{Freezing, FrozenEntries, FrozenKeys};
 use crate::state::key_index::{ErasedKeyIndex, Slot};
 use crate::state::slot_table::SlotTable;
-use crate::state::table::{Cleaning, EntrySink, StateTable};
+use crate::state::table::{Cleaning, StateTable};
 use crate::time::ProcessingTime;
+
+// Values examined at a barrier, which waits for it: about a millisecond.
+const EXAMINED_AT_BARRIER_MAX: i64 = 1 << 16;
 
 /// The stored name of [`Timed`]: no type of a program can have it.
 pub(in crate::state) const TIMED: &str = "value with a time to live";
@@ -94,6 +101,31 @@ pub(super) struct TtlTable<C> {
     credit: i64,
 }
 
+/// The values at one moment, of which the expired ones are not written.
+struct FrozenExpiring<C> {
+    values: SharedChunks<C>,
+    keys: Arc<dyn FrozenKeys>,
+    max_parallelism: u32,
+    until_ms: i64,
+}
+
+impl<C: Expiring> FrozenEntries for FrozenExpiring<C> {
+    fn write(&self, out: &mut Entries) {
+        for (index, content) in self.values.iter() {
+            let mut content = content.clone();
+            if content.expire(self.until_ms) {
+                continue;
+            }
+            let slot = Slot(index as u32);
+            let group = self.keys.group(slot, self.max_parallelism);
+            out.push_with(Some(group), |bytes| {
+                self.keys.write_key(slot, bytes);
+                content.encode(bytes);
+            });
+        }
+    }
+}
+
 impl<C: Expiring> TtlTable<C> {
     pub(super) fn new(config: StateTtlConfig) -> Self {
         TtlTable {
@@ -134,12 +166,9 @@ impl<C: Expiring> StateTable for TtlTable<C> {
 
     fn clean_up(&mut self, now: ProcessingTime, cleaning: Cleaning, freed: &mut dyn FnMut(Slot)) {
         let until_ms = self.config.expired_until(now.millis());
-        let slots = self.slots.len();
-        if cleaning == Cleaning::Whole {
-            for at in 0..slots {
-                self.examine(Slot(at as u32), until_ms, freed);
-            }
-            return;
+        let slots = self.slots.bound();
+        if cleaning == Cleaning::Barrier {
+            self.credit = self.credit.saturating_add(EXAMINED_AT_BARRIER_MAX);
         }
         for _ in 0..slots {
             if self.credit <= 0 {
@@ -153,13 +182,17 @@ impl<C: Expiring> StateTable for TtlTable<C> {
         self.credit = self.credit.min(0);
     }
 
-    fn snapshot(
-        &self,
-        keys: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        self.slots.snapshot(keys, max_parallelism, sink);
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
+        let values = self.slots.share();
+        let Some(keys) = freezing.keys.clone() else {
+            return Arc::new(Entries::default());
+        };
+        Arc::new(FrozenExpiring {
+            values,
+            keys,
+            max_parallelism: freezing.max_parallelism,
+            until_ms: self.config.expired_until(freezing.now.millis()),
+        })
     }
 
     fn restore(

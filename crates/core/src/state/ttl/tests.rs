@@ -48,7 +48,6 @@ pub(super) fn clean_up(ctx: &mut Context, cleaning: Cleaning) {
 }
 
 pub(super) fn snapshot(ctx: &mut Context) -> StateSnapshot {
-    ctx.drop_expired();
     ctx.snapshot()
 }
 

@@ -4,12 +4,13 @@
 
 use std::any::Any;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use thalweg_columnar::{RowId, RowKind, RowStore};
 use thalweg_core::data::Schema;
 use thalweg_core::error::Result;
 use thalweg_core::operator::Outputs;
-use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable};
+use thalweg_core::state::{ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, written};
 
 use super::kept_rows::{Changes, Input, KeptRows};
 use super::order::{Order, OrderKey};
@@ -129,19 +130,17 @@ impl<K: OrderKey> StateTable for FirstRows<K> {
         Schema::Bytes
     }
 
-    fn snapshot(
-        &self,
-        _: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        for (group, (order, row)) in self.orders.iter().zip(&self.rows).enumerate() {
-            if *row != NONE {
-                let place = (group as u32, 0);
-                self.kept
-                    .write(place, (order, RowId(*row)), max_parallelism, sink);
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
+        let max_parallelism = freezing.max_parallelism;
+        written(|sink| {
+            for (group, (order, row)) in self.orders.iter().zip(&self.rows).enumerate() {
+                if *row != NONE {
+                    let place = (group as u32, 0);
+                    self.kept
+                        .write(place, (order, RowId(*row)), max_parallelism, sink);
+                }
             }
-        }
+        })
     }
 
     fn restore(

@@ -2,12 +2,13 @@
 
 use std::any::Any;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use thalweg_columnar::{RowId, RowKind, RowStore};
 use thalweg_core::data::Schema;
 use thalweg_core::error::Result;
 use thalweg_core::operator::Outputs;
-use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable};
+use thalweg_core::state::{ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, written};
 
 use super::kept_rows::{Changes, Input, KeptRows};
 use super::order::{Order, OrderKey};
@@ -243,18 +244,16 @@ impl<K: OrderKey> StateTable for RankedRows<K> {
         Schema::Bytes
     }
 
-    fn snapshot(
-        &self,
-        _: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        for (group, ranked) in self.partitions.iter().enumerate() {
-            for (at, ranked) in ranked.iter().enumerate() {
-                let (place, row) = ((group as u32, at), (&ranked.order, ranked.row));
-                self.kept.write(place, row, max_parallelism, sink);
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
+        let max_parallelism = freezing.max_parallelism;
+        written(|sink| {
+            for (group, ranked) in self.partitions.iter().enumerate() {
+                for (at, ranked) in ranked.iter().enumerate() {
+                    let (place, row) = ((group as u32, at), (&ranked.order, ranked.row));
+                    self.kept.write(place, row, max_parallelism, sink);
+                }
             }
-        }
+        })
     }
 
     fn restore(

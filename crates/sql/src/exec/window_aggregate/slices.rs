@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
@@ -9,7 +10,7 @@ use thalweg_columnar::GroupKeys;
 use thalweg_core::data::{Data, Schema, take_bytes, take_len};
 use thalweg_core::error::Result;
 use thalweg_core::key_group::{key_group, stable_hash_bytes};
-use thalweg_core::state::{EntrySink, ErasedKeyIndex, Slot, StateTable};
+use thalweg_core::state::{ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, written};
 
 use super::WindowAggregateSpec;
 use crate::exec::aggregate::Accumulators;
@@ -193,31 +194,29 @@ impl StateTable for SliceTable {
         Schema::Bytes
     }
 
-    fn snapshot(
-        &self,
-        _: Option<&dyn ErasedKeyIndex>,
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        for (end, slice) in &self.slices {
-            let groups: Vec<u32> = (0..slice.groups as u32).collect();
-            let each = |_: u32, key: &[u8], state: &[u8]| {
-                let mut bytes = Vec::new();
-                end.encode(&mut bytes);
-                (key.len() as u32).encode(&mut bytes);
-                bytes.extend_from_slice(key);
-                bytes.extend_from_slice(state);
-                sink(
-                    Some(key_group(stable_hash_bytes(key), max_parallelism)),
-                    &bytes,
+    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
+        let max_parallelism = freezing.max_parallelism;
+        written(|sink| {
+            for (end, slice) in &self.slices {
+                let groups: Vec<u32> = (0..slice.groups as u32).collect();
+                let each = |_: u32, key: &[u8], state: &[u8]| {
+                    let mut bytes = Vec::new();
+                    end.encode(&mut bytes);
+                    (key.len() as u32).encode(&mut bytes);
+                    bytes.extend_from_slice(key);
+                    bytes.extend_from_slice(state);
+                    sink(
+                        Some(key_group(stable_hash_bytes(key), max_parallelism)),
+                        &bytes,
+                    );
+                };
+                let written = write_groups(&slice.keys, &slice.accumulators, &groups, each);
+                assert!(
+                    written.is_ok(),
+                    "accumulators in memory can be written: {written:?}"
                 );
-            };
-            let written = write_groups(&slice.keys, &slice.accumulators, &groups, each);
-            assert!(
-                written.is_ok(),
-                "accumulators in memory can be written: {written:?}"
-            );
-        }
+            }
+        })
     }
 
     fn restore(
