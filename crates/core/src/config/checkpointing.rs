@@ -39,6 +39,8 @@ pub struct CheckpointConfig {
     pub tolerable_failures: u32,
     /// `dir`: where checkpoints are stored; barriers alone are sent without it.
     pub directory: Option<String>,
+    /// `incremental`: a checkpoint may say of what has not changed where an earlier one has it.
+    pub incremental: bool,
     /// `num-retained`, at least 1.
     pub retained: usize,
     /// `externalized-checkpoint-retention`
@@ -55,6 +57,7 @@ impl Default for CheckpointConfig {
             max_concurrent: 1,
             tolerable_failures: 0,
             directory: None,
+            incremental: false,
             retained: 1,
             retention: Retention::default(),
         }

@@ -82,6 +82,7 @@ impl Session {
             directory: self
                 .either("execution.checkpointing.dir", "state.checkpoints.dir")
                 .map(str::to_owned),
+            incremental: options.boolean("execution.checkpointing.incremental"),
             retained: self
                 .either(
                     "execution.checkpointing.num-retained",

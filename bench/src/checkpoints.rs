@@ -1,0 +1,171 @@
+//! What checkpoints cost a job with many keys.
+//!
+//!     cargo run --release --package thalweg-bench --bin checkpoints -- \
+//!         --keys 5_000_000 --seconds 20 --directory /tmp/checkpoints
+//!
+//! A DataStream job counts records per key: first one of each key, then keys drawn at random. It
+//! runs once without checkpoints and once with one a second, or as `--interval-ms` says. The
+//! longest time between two looks of the source at the clock (once in 1,024 records) within each
+//! second is what a checkpoint makes records wait: source and count are one chain on one thread.
+//!
+//! One line each: name, records a second after all keys are there, seconds with a checkpoint in
+//! them, and the p50, p99 and maximum of the longest waits, in milliseconds.
+#![allow(clippy::disallowed_methods)] // A benchmark reads the clock.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use thalweg::prelude::*;
+use thalweg_bench::arguments::Arguments;
+use thalweg_bench::measure::quantile;
+
+const LOOK_EVERY: u64 = 1024;
+
+fn main() -> Result<()> {
+    let mut arguments = Arguments::of_process();
+    let plan = Plan {
+        keys: arguments.value("--keys", 5_000_000)?,
+        seconds: arguments.value("--seconds", 20)?,
+        interval_ms: arguments.value("--interval-ms", 1000)?,
+        parallelism: arguments.value("--parallelism", 1)?,
+        incremental: arguments.flag("--incremental"),
+    };
+    let directory: Option<String> = arguments.optional("--directory")?;
+    arguments.finish()?;
+    let Some(directory) = directory else {
+        bail!("`--directory` says where checkpoints go");
+    };
+    println!("name\trecords/s\tseconds\tp50 ms\tp99 ms\tmax ms");
+    let without = plan.run("without", None)?;
+    let with = plan.run("with", Some(directory))?;
+    println!("with / without\t{:.3}", with / without);
+    Ok(())
+}
+
+struct Plan {
+    keys: u64,
+    seconds: u64,
+    interval_ms: u64,
+    parallelism: u32,
+    incremental: bool,
+}
+
+/// What the source has seen of the clock.
+struct Watch {
+    started: Option<Instant>,
+    last: Instant,
+    records: u64,
+    second: u64,
+    longest: Duration,
+    waits_ms: Vec<f64>,
+}
+
+impl Plan {
+    fn run(&self, name: &str, directory: Option<String>) -> Result<f64> {
+        let watch = Arc::new(Mutex::new(Watch {
+            started: None,
+            last: Instant::now(),
+            records: 0,
+            second: 0,
+            longest: Duration::ZERO,
+            waits_ms: Vec::new(),
+        }));
+        let over = Arc::new(AtomicBool::new(false));
+        let (keys, seconds) = (self.keys, self.seconds);
+        let env = StreamExecutionEnvironment::new();
+        env.set_parallelism(self.parallelism);
+        env.configure(|config| {
+            if let Some(directory) = directory {
+                let checkpoints = &mut config.checkpointing;
+                checkpoints.directory = Some(directory);
+                checkpoints.interval = Some(Duration::from_millis(self.interval_ms));
+                checkpoints.incremental = self.incremental;
+            }
+        });
+        let (seen, ended) = (watch.clone(), over.clone());
+        env.from_generator(None, move |n| {
+            if n % LOOK_EVERY == 0 && n >= keys {
+                let mut watch = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                watch.look(n - keys, seconds, &ended);
+            }
+            if n < keys { n } else { mix(n) % keys }
+        })
+        .key_by(|key| *key)
+        .process(|states| Count(states.value("count")))
+        .for_each(|_| {});
+        let job = thalweg::runtime::MiniCluster.start(&env.job_graph()?, &env.config())?;
+        while !over.load(Ordering::Acquire) && !job.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        job.canceller().cancel();
+        if let Err(error) = job.join()
+            && !over.load(Ordering::Acquire)
+        {
+            return Err(error.into());
+        }
+        let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = watch.records as f64 / self.seconds as f64;
+        watch.waits_ms.sort_by(f64::total_cmp);
+        let at = |share| quantile(&watch.waits_ms, share).context("the job was too short");
+        println!(
+            "{name}\t{rate:.0}\t{}\t{:.2}\t{:.2}\t{:.2}",
+            watch.waits_ms.len(),
+            at(0.5)?,
+            at(0.99)?,
+            at(1.0)?
+        );
+        Ok(rate)
+    }
+}
+
+impl Watch {
+    fn look(&mut self, records: u64, seconds: u64, over: &AtomicBool) {
+        let now = Instant::now();
+        let started = *self.started.get_or_insert(now);
+        if records > 0 {
+            self.longest = self.longest.max(now - self.last);
+        }
+        self.last = now;
+        let second = (now - started).as_secs();
+        if second > self.second {
+            let longest_ms = self.longest.as_secs_f64() * 1000.0;
+            self.waits_ms.push(longest_ms);
+            self.second = second;
+            self.longest = Duration::ZERO;
+        }
+        if second >= seconds {
+            over.store(true, Ordering::Release);
+        } else {
+            self.records = records;
+        }
+    }
+}
+
+/// A number that looks random.
+fn mix(n: u64) -> u64 {
+    let mut z = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Counts the records of a key.
+struct Count(ValueState<u64>);
+
+impl Operator<u64, u64> for Count {
+    fn process(
+        &mut self,
+        record: Record<u64>,
+        ctx: &mut Context,
+        out: &mut Output<u64>,
+    ) -> thalweg::Result<()> {
+        let count = self.0.get_or_insert_with(ctx, || 0)?;
+        *count += 1;
+        if *count == u64::MAX {
+            out.push(record);
+        }
+        Ok(())
+    }
+}
