@@ -64,7 +64,7 @@ pub trait StateStore: Send {
     /// read; what `found` returns.
     fn get_many(&mut self, keys: &ByteRows, found: &mut Found<'_>) -> Result<()>;
 
-    /// Writes a batch, all of it or nothing. Of several writes to one key the last counts.
+    /// Writes a batch. Of several writes to one key the last counts.
     ///
     /// # Errors
     /// `Retryable` if there is no room or no right to write.
@@ -115,6 +115,7 @@ pub trait StateBackend: Send + Sync {
 /// What a store is opened with.
 pub struct OpenStore<'a> {
     /// The working directory. It is the store's alone: what an earlier attempt left is deleted.
+    /// It stays behind when the store is dropped, for whoever chose it to delete.
     pub directory: &'a Path,
     /// Stands in the names of the files this store writes. Unique among all stores of the job,
     /// those of earlier attempts included: equal names mean equal files.
