@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
 pub(crate) mod examples;
+pub(crate) mod rocksdb;
 pub(crate) mod sim;
 pub(crate) mod test;

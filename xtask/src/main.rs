@@ -1,6 +1,7 @@
 //! Tools of the house: `cargo xtask help` lists them.
 
 mod commands;
+mod python;
 mod shell;
 mod tidy;
 

@@ -5,22 +5,58 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+
+/// Variables of the environment that a program gets besides those of this one.
+pub(crate) type Variables = [(&'static str, String)];
 
 /// Runs a program in `root`; whether it ended with 0.
 pub(crate) fn succeeds(root: &Path, program: &str, arguments: &[&str]) -> Result<bool> {
+    succeeds_with(root, program, arguments, &[])
+}
+
+/// Like [`succeeds`], with more variables.
+pub(crate) fn succeeds_with(
+    root: &Path,
+    program: &str,
+    arguments: &[&str],
+    variables: &Variables,
+) -> Result<bool> {
     let status = Command::new(program)
         .args(arguments)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .current_dir(root)
         .status()
         .with_context(|| format!("cannot run `{program}`"))?;
     Ok(status.success())
 }
 
-/// Like [`succeeds`], and returns the lines of standard output, which are also passed on.
-pub(crate) fn tee(root: &Path, program: &str, arguments: &[&str]) -> Result<(bool, Vec<String>)> {
+/// What a program prints on standard output; an error if it does not end with 0.
+pub(crate) fn output(root: &Path, program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run `{program}`"))?;
+    if !output.status.success() {
+        bail!("`{program} {}`: {}", arguments.join(" "), output.status);
+    }
+    let text =
+        String::from_utf8(output.stdout).with_context(|| format!("`{program}` prints no text"))?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// Like [`succeeds_with`], and returns the lines of standard output, which are also passed on.
+pub(crate) fn tee(
+    root: &Path,
+    program: &str,
+    arguments: &[&str],
+    variables: &Variables,
+) -> Result<(bool, Vec<String>)> {
     let mut child = Command::new(program)
         .args(arguments)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .current_dir(root)
         .stdout(Stdio::piped())
         .spawn()
@@ -107,8 +143,22 @@ mod tests {
 
     #[test]
     fn tee_hands_back_the_lines_it_passed_on() {
-        let (passed, lines) = tee(Path::new("."), "sh", &["-c", "echo a; echo b; exit 3"]).unwrap();
+        let (passed, lines) = tee(
+            Path::new("."),
+            "sh",
+            &["-c", "echo a; echo $B; exit 3"],
+            &[("B", "b".to_owned())],
+        )
+        .unwrap();
         assert!(!passed);
         assert_eq!(lines, ["a", "b"]);
+    }
+
+    #[test]
+    fn output_is_what_a_program_printed_if_it_ended_well() {
+        let root = Path::new(".");
+        assert_eq!(output(root, "sh", &["-c", "echo a"]).unwrap(), "a");
+        let failed = output(root, "sh", &["-c", "echo a; exit 3"]).unwrap_err();
+        assert!(failed.to_string().contains("exit 3"), "{failed}");
     }
 }

@@ -12,6 +12,7 @@
 //! and bytes) and take entries back. Snapshot, restore and rescale need nothing else.
 //!
 //! State with a time to live is of types of its own (`ttl`).
+//! State larger than memory lies below these tables, in a [`store`].
 
 mod chunked;
 mod entries;
@@ -25,6 +26,7 @@ mod registry;
 mod schemas;
 mod slot_table;
 mod snapshot;
+pub mod store;
 mod table;
 mod ttl;
 

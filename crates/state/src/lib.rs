@@ -11,6 +11,7 @@
 pub mod checkpoints;
 pub mod format;
 pub mod storage;
+pub mod store;
 
 pub use checkpoints::{CheckpointStore, Loaded};
 pub use format::{CheckpointKind, InstanceState, Metadata, OperatorState, StateLocation};

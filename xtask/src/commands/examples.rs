@@ -5,9 +5,9 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::shell;
+use crate::{python, shell};
 
 const REQUIREMENTS: &str = "examples/checks/requirements.txt";
 const CHECKS: &str = "examples/checks";
@@ -24,9 +24,8 @@ pub(crate) enum Profile {
 
 /// Builds the binary unless `THALWEG` names one, then runs the checks with `arguments`.
 pub(crate) fn run(root: &Path, profile: Profile, arguments: &[String]) -> Result<bool> {
-    let target = target_directory(root);
-    let python = python_environment(root, &target)?;
-    let python = python.display().to_string();
+    let target = python::target_directory(root);
+    let python = python::with(root, &target, &["--requirement", REQUIREMENTS])?;
     // Without `-B` Python would leave its caches in the source tree.
     let own = [
         "-B",
@@ -66,33 +65,4 @@ pub(crate) fn run(root: &Path, profile: Profile, arguments: &[String]) -> Result
     all.extend_from_slice(arguments);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     shell::succeeds(root, &python, &all)
-}
-
-fn target_directory(root: &Path) -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |path| root.join(path))
-}
-
-/// The Python of an environment that holds the requirements; made, or completed, when it does not.
-fn python_environment(root: &Path, target: &Path) -> Result<PathBuf> {
-    let directory = target.join("check-venv");
-    let python = directory.join("bin").join("python");
-    let path = directory.display().to_string();
-    if !python.exists() && !shell::succeeds(root, "python3", &["-m", "venv", &path])? {
-        bail!("cannot make a Python environment in `{path}`: is the `venv` module installed?");
-    }
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
-    let install: Vec<&str> = pip
-        .into_iter()
-        .chain(["--requirement", REQUIREMENTS])
-        .collect();
-    if !shell::succeeds(root, &python.display().to_string(), &install)? {
-        bail!("cannot install `{REQUIREMENTS}` into `{path}`");
-    }
-    Ok(python)
 }

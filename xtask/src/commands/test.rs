@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::examples::{self, Profile};
-use super::sim;
+use super::{rocksdb, sim};
 use crate::shell::{self, Steps};
 use crate::tidy;
 
@@ -34,9 +34,19 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
     steps.run("tidy", || tidy::command(root));
     steps.run("tests", || {
         let arguments = ["test", "--workspace", "--no-fail-fast"];
-        let (passed, lines) = shell::tee(root, "cargo", &arguments)?;
+        let (passed, lines) = shell::tee(root, "cargo", &arguments, &[])?;
         results = lines.into_iter().filter(|line| is_result(line)).collect();
         Ok(passed)
+    });
+    steps.run("rocksdb", || {
+        let variables = rocksdb::variables(root)?;
+        let clippy = ["clippy", "--all-targets", "--quiet"];
+        let clippy = [&clippy[..], &rocksdb::PACKAGE, &["--", "-D", "warnings"]].concat();
+        let clean = shell::succeeds_with(root, "cargo", &clippy, &variables)?;
+        let tests = [&["test", "--no-fail-fast"][..], &rocksdb::PACKAGE].concat();
+        let (passed, lines) = shell::tee(root, "cargo", &tests, &variables)?;
+        results.extend(lines.into_iter().filter(|line| is_result(line)));
+        Ok(clean && passed)
     });
     steps.run("simulator", || sim::run(root, &simulated()));
     steps.run("examples", || examples::run(root, Profile::Dev, &[]));

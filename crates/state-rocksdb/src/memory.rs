@@ -1,0 +1,55 @@
+//! The memory that all stores of a backend share.
+
+use rocksdb::{Cache, WriteBufferManager};
+use thalweg_core::error::{Error, Result};
+
+use crate::options::RocksDbOptions;
+
+// Below this a cache has no room for the blocks of one lookup.
+const BUDGET_BYTES_MIN: u64 = 4 << 20;
+const WRITE_BUFFER_BYTES_MAX: u64 = 64 << 20;
+
+/// One block cache, which also pays for indexes, filters and write buffers.
+///
+/// ```text
+///   budget ├── write buffers, ratio · 2/3 ──┤── half as much again ──┤── blocks, indexes, filters ──┤
+///          ├───────────────── block cache, charged for the write buffers ─────────────────┤
+/// ```
+///
+/// Write buffers may grow half as large again as they are told to: one is written down while the
+/// next fills. The cache is smaller than the budget by that half.
+///
+/// # Source
+/// Flink `RocksDBMemoryControllerUtils`, for the two shares.
+pub(crate) struct Memory {
+    pub(crate) cache: Cache,
+    pub(crate) write_buffers: WriteBufferManager,
+    pub(crate) write_buffer_bytes: usize,
+    pub(crate) budget_bytes: u64,
+}
+
+impl Memory {
+    pub(crate) fn new(options: &RocksDbOptions, managed_bytes: u64) -> Result<Self> {
+        let budget_bytes = options.memory_fixed_per_slot.unwrap_or(managed_bytes);
+        if budget_bytes < BUDGET_BYTES_MIN {
+            return Err(Error::user(format!(
+                "{budget_bytes} bytes are too little memory for a state store, which needs \
+                 {BUDGET_BYTES_MIN}: raise `state.backend.rocksdb.memory.fixed-per-slot`"
+            )));
+        }
+        let total = budget_bytes as f64;
+        let buffers = (2.0 * total * options.write_buffer_ratio / 3.0) as usize;
+        let capacity = ((3.0 - options.write_buffer_ratio) * total / 3.0) as usize;
+        let cache = Cache::new_lru_cache(capacity);
+        // No stall: a stalled writer would wait for ever if the disk is full. Each store waits
+        // for its own buffers instead, of which it has two.
+        let write_buffers =
+            WriteBufferManager::new_write_buffer_manager_with_cache(buffers, false, cache.clone());
+        Ok(Memory {
+            cache,
+            write_buffers,
+            write_buffer_bytes: (buffers / 2).min(WRITE_BUFFER_BYTES_MAX as usize),
+            budget_bytes,
+        })
+    }
+}
