@@ -112,7 +112,8 @@ impl Instance {
 
     /// What is in its state.
     pub fn snapshot(&mut self) -> StateSnapshot {
-        self.ctx.snapshot()
+        let snapshot = self.ctx.snapshot();
+        snapshot.expect("state in memory can be written")
     }
 
     /// One poll at a time.

@@ -21,6 +21,13 @@ pub fn owner(group: u32, parallelism: u32, max_parallelism: u32) -> u32 {
     (u64::from(group) * u64::from(parallelism) / u64::from(max_parallelism)) as u32
 }
 
+/// The key groups of instance `index` of `parallelism`: those that it is the [`owner`] of.
+pub fn groups_of(index: u32, parallelism: u32, max_parallelism: u32) -> std::ops::Range<u32> {
+    let (index, parallelism) = (u64::from(index), u64::from(parallelism));
+    let start = |index: u64| (index * u64::from(max_parallelism)).div_ceil(parallelism) as u32;
+    start(index)..start(index + 1)
+}
+
 /// The default max parallelism for a parallelism, as Flink derives it: 1.5 times, rounded up to a
 /// power of two, between 128 and 32768.
 pub fn default_max_parallelism(parallelism: u32) -> u32 {
@@ -47,6 +54,19 @@ mod tests {
                 assert!(owners.windows(2).all(|w| w[1] == w[0] || w[1] == w[0] + 1));
                 assert_eq!(owners[0], 0);
                 assert_eq!(owners.last().copied(), Some(parallelism - 1));
+            }
+        }
+    }
+
+    #[test]
+    fn an_instance_has_the_groups_it_is_the_owner_of() {
+        for (parallelism, max) in [(1, 8), (3, 8), (7, 128), (128, 128), (5, 5)] {
+            for index in 0..parallelism {
+                let owned: Vec<u32> = (0..max)
+                    .filter(|group| owner(*group, parallelism, max) == index)
+                    .collect();
+                let groups: Vec<u32> = groups_of(index, parallelism, max).collect();
+                assert_eq!(groups, owned);
             }
         }
     }

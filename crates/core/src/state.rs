@@ -17,11 +17,13 @@
 mod chunked;
 mod entries;
 mod frozen;
+mod frozen_store;
 mod handle;
 mod key_index;
 mod list_state;
 mod map_state;
 mod operator_state;
+mod paging;
 mod registry;
 mod schemas;
 mod slot_table;
@@ -33,14 +35,19 @@ mod ttl;
 pub use chunked::{Chunked, SharedChunks};
 pub use entries::Entries;
 pub use frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenState, FrozenTable};
+pub use frozen_store::FrozenStore;
 pub use handle::{AggregatingState, ReducingState, ValueState};
 pub use key_index::{ErasedKeyIndex, KeyIndex, Slot};
 pub use list_state::ListState;
 pub use map_state::MapState;
 pub use operator_state::OperatorListState;
+pub use paging::{Bits, PagedTable, PagingSpec};
 pub use registry::{InstantSlots, StateRegistry, TableHandle};
 pub use slot_table::SlotTable;
-pub use snapshot::{KeyGroups, Redistribution, StateSnapshot, TableSnapshot, redistribute};
+pub use snapshot::{
+    KeyGroups, Redistribution, StateSnapshot, StoreSnapshot, StoredTable, TableSnapshot,
+    redistribute,
+};
 pub use table::{Cleaning, EntrySink, StateTable, written};
 pub use ttl::{
     StateTtlConfig, StateVisibility, TtlAggregatingState, TtlListState, TtlMapState,

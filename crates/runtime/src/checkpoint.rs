@@ -15,6 +15,7 @@ mod storing;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
 use thalweg_core::state::FrozenState;
@@ -40,13 +41,16 @@ pub enum Moment {
 /// Hears of barriers as they pass.
 pub trait BarrierListener: Send + Sync {
     /// An operator instance passes a moment; `freeze` keeps its state as it is now.
+    ///
+    /// # Errors
+    /// What freezing fails with.
     fn on_operator(
         &self,
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        freeze: &mut dyn FnMut() -> FrozenState,
-    );
+        freeze: &mut dyn FnMut() -> Result<FrozenState>,
+    ) -> Result<()>;
 
     /// All operators of a subtask have passed a moment; subtasks are numbered through the job.
     fn on_subtask(&self, moment: Moment, subtask: usize);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::operator::SubtaskInfo;
@@ -95,10 +96,10 @@ impl BarrierListener for SimListener {
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        freeze: &mut dyn FnMut() -> FrozenState,
-    ) {
-        let state = freeze();
-        let hash = snapshot_hash(&state.encode());
+        freeze: &mut dyn FnMut() -> Result<FrozenState>,
+    ) -> Result<()> {
+        let state = freeze()?;
+        let hash = snapshot_hash(&state.encode()?);
         let instance = (uid.clone(), info.index);
         match moment {
             Moment::Barrier(checkpoint) => {
@@ -113,8 +114,9 @@ impl BarrierListener for SimListener {
         let dropped = self.plant == Some(Plant::DropSnapshot) && info.index == 1;
         if !dropped {
             self.inner
-                .on_operator(moment, uid, info, &mut || state.clone());
+                .on_operator(moment, uid, info, &mut || Ok(state.clone()))?;
         }
+        Ok(())
     }
 
     fn on_subtask(&self, moment: Moment, subtask: usize) {

@@ -4,7 +4,9 @@ use crate::config::RuntimeMode;
 use crate::data::Key;
 use crate::error::{Error, Result};
 use crate::metrics::OperatorMetrics;
-use crate::state::{Cleaning, FrozenState, Slot, StateRegistry, StateSnapshot};
+use crate::state::{
+    Cleaning, FrozenState, PagingSpec, Slot, StateRegistry, StateSnapshot, StoreSnapshot,
+};
 use crate::time::{EventTime, ProcessingTime};
 use crate::timers::TimerQueue;
 use crate::watermark::Watermark;
@@ -170,24 +172,37 @@ impl Context {
     }
 
     /// Takes the next due event timer and moves to its key. For runtimes.
-    pub fn pop_event_timer(&mut self) -> Option<EventTime> {
-        let (time, slot) = self.event_timers.pop_due(self.watermark.0)?;
-        self.fire(slot);
-        Some(EventTime(time))
+    ///
+    /// # Errors
+    /// What the state's store fails with.
+    pub fn pop_event_timer(&mut self) -> Result<Option<EventTime>> {
+        let Some((time, slot)) = self.event_timers.pop_due(self.watermark.0) else {
+            return Ok(None);
+        };
+        self.fire(slot)?;
+        Ok(Some(EventTime(time)))
     }
 
     /// Takes the next due processing timer and moves to its key. For runtimes.
-    pub fn pop_processing_timer(&mut self) -> Option<ProcessingTime> {
-        let (time, slot) = self.processing_timers.pop_due(self.now.0)?;
-        self.fire(slot);
-        Some(ProcessingTime(time))
+    ///
+    /// # Errors
+    /// What the state's store fails with.
+    pub fn pop_processing_timer(&mut self) -> Result<Option<ProcessingTime>> {
+        let Some((time, slot)) = self.processing_timers.pop_due(self.now.0) else {
+            return Ok(None);
+        };
+        self.fire(slot)?;
+        Ok(Some(ProcessingTime(time)))
     }
 
-    fn fire(&mut self, slot: Slot) {
+    fn fire(&mut self, slot: Slot) -> Result<()> {
         self.slot = slot;
-        if slot != Slot::NONE {
-            self.states.let_go(slot);
+        if slot == Slot::NONE {
+            return Ok(());
         }
+        self.states.let_go(slot);
+        self.states.touch(slot);
+        self.states.fetch()
     }
 
     /// When the next processing timer is due. For runtimes.
@@ -201,13 +216,16 @@ impl Context {
     }
 
     /// Gives back what nothing holds any more, between two batches. For keyed adapters.
-    pub(super) fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) -> Result<()> {
         self.states.clean_up(self.now, Cleaning::Part);
-        self.states.sweep();
+        self.states.sweep()
     }
 
     /// All state and timers as they are now. For runtimes.
-    pub fn freeze(&mut self) -> FrozenState {
+    ///
+    /// # Errors
+    /// What the state's store fails with.
+    pub fn freeze(&mut self) -> Result<FrozenState> {
         self.states.clean_up(self.now, Cleaning::Barrier);
         let timers = vec![
             (EVENT_TIMERS, self.event_timers.by_instant()),
@@ -218,8 +236,19 @@ impl Context {
     }
 
     /// All state and timers, encoded.
-    pub fn snapshot(&mut self) -> StateSnapshot {
-        self.freeze().encode()
+    ///
+    /// # Errors
+    /// As [`Context::freeze`].
+    pub fn snapshot(&mut self) -> Result<StateSnapshot> {
+        self.freeze()?.encode()
+    }
+
+    /// Keeps keyed state in a store, before it is restored. For runtimes.
+    ///
+    /// # Errors
+    /// As [`StateRegistry::page`].
+    pub fn page(&mut self, spec: PagingSpec, stores: &[StoreSnapshot]) -> Result<()> {
+        self.states.page(spec, stores)
     }
 
     /// Takes a snapshot back, before `open`. For runtimes.

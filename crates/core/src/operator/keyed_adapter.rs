@@ -74,6 +74,7 @@ fn intern<T: Data, K: Key>(
     for slot in &slots {
         states.touch(*slot);
     }
+    states.fetch()?;
     let values = rows
         .values
         .into_iter()
@@ -201,7 +202,7 @@ macro_rules! forward_to_inner {
         }
         fn resume(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
             let progress = self.inner.resume(ctx, out)?;
-            Ok(swept(progress, ctx))
+            swept(progress, ctx)
         }
         fn on_event_timer(
             &mut self,
@@ -210,7 +211,7 @@ macro_rules! forward_to_inner {
             out: &mut Outputs,
         ) -> Result<Progress> {
             let progress = self.inner.on_event_timer(time, ctx, out)?;
-            Ok(swept(progress, ctx))
+            swept(progress, ctx)
         }
         fn on_processing_timer(
             &mut self,
@@ -219,7 +220,7 @@ macro_rules! forward_to_inner {
             out: &mut Outputs,
         ) -> Result<Progress> {
             let progress = self.inner.on_processing_timer(time, ctx, out)?;
-            Ok(swept(progress, ctx))
+            swept(progress, ctx)
         }
         fn after_timers(&mut self, out: &mut Outputs) {
             self.inner.after_timers(out);
@@ -231,12 +232,12 @@ macro_rules! forward_to_inner {
 }
 
 // A slot may be given back only when no record of a batch in hand refers to it.
-fn swept(progress: Progress, ctx: &mut Context) -> Progress {
+fn swept(progress: Progress, ctx: &mut Context) -> Result<Progress> {
     if progress == Progress::Done {
         ctx.set_slot(Slot::NONE);
-        ctx.sweep();
+        ctx.sweep()?;
     }
-    progress
+    Ok(progress)
 }
 
 /// Runs an [`Operator`] on batches of a keyed stream.
@@ -275,7 +276,7 @@ where
         let rows = *downcast::<Rows<T>>(batch)?;
         let keyed = intern(rows, self.selector.as_ref(), &mut self.scratch, ctx)?;
         let progress = self.inner.process(port, Box::new(keyed), ctx, out)?;
-        Ok(swept(progress, ctx))
+        swept(progress, ctx)
     }
 
     forward_to_inner!();
@@ -341,7 +342,7 @@ where
             other => return Err(Error::internal(format!("no input port {other}"))),
         };
         let progress = self.inner.process(port, keyed, ctx, out)?;
-        Ok(swept(progress, ctx))
+        swept(progress, ctx)
     }
 
     forward_to_inner!();

@@ -7,9 +7,11 @@ use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
 
 use super::entries::Entries;
+use super::frozen_store::FrozenStore;
 use super::key_index::Slot;
-use super::snapshot::{Redistribution, StateSnapshot, TableSnapshot};
+use super::snapshot::{Redistribution, StateSnapshot, StoreSnapshot, TableSnapshot};
 use crate::data::{Data, Schema};
+use crate::error::Result;
 use crate::time::ProcessingTime;
 
 /// The keys of an operator instance at one moment.
@@ -24,12 +26,16 @@ pub trait FrozenKeys: Send + Sync {
 /// The entries of a table at one moment.
 pub trait FrozenEntries: Send + Sync {
     /// Appends all of them.
-    fn write(&self, out: &mut Entries);
+    ///
+    /// # Errors
+    /// None for what is in memory; what a store fails with.
+    fn write(&self, out: &mut Entries) -> Result<()>;
 }
 
 impl FrozenEntries for Entries {
-    fn write(&self, out: &mut Entries) {
+    fn write(&self, out: &mut Entries) -> Result<()> {
         out.append(self);
+        Ok(())
     }
 }
 
@@ -54,6 +60,8 @@ pub struct FrozenTable {
     pub schema: Schema,
     /// The entries.
     pub entries: Arc<dyn FrozenEntries>,
+    /// Whether they lie in the files of the store.
+    pub in_store: bool,
 }
 
 /// All state of one operator instance, frozen. Cloning shares it.
@@ -61,6 +69,8 @@ pub struct FrozenTable {
 pub struct FrozenState {
     /// One a declared state, and one a timer domain.
     pub tables: Vec<FrozenTable>,
+    /// The files of the store, if there is one.
+    pub store: Option<Arc<FrozenStore>>,
 }
 
 impl Debug for FrozenState {
@@ -72,24 +82,49 @@ impl Debug for FrozenState {
 
 impl FrozenTable {
     /// Writes the entries.
-    pub fn encode(&self) -> TableSnapshot {
+    ///
+    /// # Errors
+    /// As [`FrozenEntries::write`].
+    pub fn encode(&self) -> Result<TableSnapshot> {
         let mut entries = Entries::default();
-        self.entries.write(&mut entries);
-        TableSnapshot {
+        self.entries.write(&mut entries)?;
+        Ok(TableSnapshot {
             name: self.name.clone(),
             redistribution: self.redistribution,
             schema: self.schema.clone(),
             entries,
-        }
+        })
     }
 }
 
 impl FrozenState {
-    /// Writes every state.
-    pub fn encode(&self) -> StateSnapshot {
-        StateSnapshot {
-            tables: self.tables.iter().map(FrozenTable::encode).collect(),
-        }
+    /// Writes every state, whatever it is kept in: any backend can read it.
+    ///
+    /// # Errors
+    /// As [`FrozenEntries::write`].
+    pub fn encode(&self) -> Result<StateSnapshot> {
+        let tables: Result<_> = self.tables.iter().map(FrozenTable::encode).collect();
+        Ok(StateSnapshot {
+            tables: tables?,
+            stores: Vec::new(),
+        })
+    }
+
+    /// Writes the states that are not in a store, and names the files of the store.
+    ///
+    /// # Errors
+    /// As [`FrozenEntries::write`].
+    pub fn encode_beside_store(&self) -> Result<StateSnapshot> {
+        let beside = self.tables.iter().filter(|table| !table.in_store);
+        let tables: Result<_> = beside.map(FrozenTable::encode).collect();
+        let store = self.store.iter().map(|store| StoreSnapshot {
+            checkpoint: store.checkpoint.clone(),
+            tables: store.tables.clone(),
+        });
+        Ok(StateSnapshot {
+            tables: tables?,
+            stores: store.collect(),
+        })
     }
 }
 
@@ -100,9 +135,11 @@ impl From<StateSnapshot> for FrozenState {
             redistribution: table.redistribution,
             schema: table.schema,
             entries: Arc::new(table.entries),
+            in_store: false,
         };
         FrozenState {
             tables: snapshot.tables.into_iter().map(freeze).collect(),
+            store: None,
         }
     }
 }
@@ -116,7 +153,7 @@ pub(super) struct FrozenTimers {
 }
 
 impl FrozenEntries for FrozenTimers {
-    fn write(&self, out: &mut Entries) {
+    fn write(&self, out: &mut Entries) -> Result<()> {
         for (time, slots) in &self.timers {
             for slot in slots {
                 let keys = self.keys.as_ref().filter(|_| *slot != Slot::NONE);
@@ -129,5 +166,6 @@ impl FrozenEntries for FrozenTimers {
                 });
             }
         }
+        Ok(())
     }
 }

@@ -118,6 +118,18 @@ pub trait ErasedKeyIndex: Any + Send {
     /// The shape of a key.
     fn schema(&self) -> Schema;
 
+    /// Appends the canonical bytes of a slot's key.
+    fn write_key(&self, slot: Slot, out: &mut Vec<u8>);
+
+    /// The key group of a slot's key.
+    fn group(&self, slot: Slot, max_parallelism: u32) -> u32;
+
+    /// Bytes of a key's place.
+    fn place_bytes(&self) -> usize;
+
+    /// Whether keys have memory behind pointers.
+    fn has_pointers(&self) -> bool;
+
     /// The keys as they are now.
     fn freeze(&mut self) -> Arc<dyn FrozenKeys>;
 
@@ -138,6 +150,22 @@ impl<K: Key> ErasedKeyIndex for KeyIndex<K> {
 
     fn schema(&self) -> Schema {
         K::schema()
+    }
+
+    fn write_key(&self, slot: Slot, out: &mut Vec<u8>) {
+        known(self.keys.get(slot.index())).key.encode(out);
+    }
+
+    fn group(&self, slot: Slot, max_parallelism: u32) -> u32 {
+        key_group(known(self.keys.get(slot.index())).hash, max_parallelism)
+    }
+
+    fn place_bytes(&self) -> usize {
+        size_of::<Option<Hashed<K>>>() + size_of::<Entry>()
+    }
+
+    fn has_pointers(&self) -> bool {
+        std::mem::needs_drop::<K>()
     }
 
     fn freeze(&mut self) -> Arc<dyn FrozenKeys> {
@@ -166,21 +194,18 @@ impl<K: Key> ErasedKeyIndex for KeyIndex<K> {
 
 struct FrozenIndex<K>(SharedChunks<Hashed<K>>);
 
-impl<K> FrozenIndex<K> {
-    fn hashed(&self, slot: Slot) -> &Hashed<K> {
-        let hashed = self.0.get(slot.index());
-        // INVARIANT: what holds a slot was frozen with the keys, and its key is let go last.
-        hashed.unwrap_or_else(|| unreachable!("the key of a slot in use is known"))
-    }
+fn known<K>(hashed: Option<&Hashed<K>>) -> &Hashed<K> {
+    // INVARIANT: the key of a slot is let go last.
+    hashed.unwrap_or_else(|| unreachable!("the key of a slot in use is known"))
 }
 
 impl<K: Key> FrozenKeys for FrozenIndex<K> {
     fn write_key(&self, slot: Slot, out: &mut Vec<u8>) {
-        self.hashed(slot).key.encode(out);
+        known(self.0.get(slot.index())).key.encode(out);
     }
 
     fn group(&self, slot: Slot, max_parallelism: u32) -> u32 {
-        key_group(self.hashed(slot).hash, max_parallelism)
+        key_group(known(self.0.get(slot.index())).hash, max_parallelism)
     }
 }
 

@@ -4,15 +4,17 @@ use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::frozen::{Freezing, FrozenState, FrozenTable, FrozenTimers};
+use super::frozen::{Freezing, FrozenEntries, FrozenState, FrozenTable, FrozenTimers};
+use super::frozen_store::StoredEntries;
 use super::handle::{AggregatingState, ReducingState, ValueState};
 use super::key_index::{ErasedKeyIndex, KeyIndex, Slot};
 use super::list_state::ListState;
 use super::map_state::MapState;
 use super::operator_state::{OperatorList, OperatorListState};
+use super::paging::{Paging, PagingSpec};
 use super::schemas;
 use super::slot_table::SlotTable;
-use super::snapshot::{Redistribution, StateSnapshot, TableSnapshot};
+use super::snapshot::{Redistribution, StateSnapshot, StoreSnapshot, TableSnapshot};
 use super::table::{Cleaning, StateTable};
 use super::ttl::{StateTtlConfig, TtlStates};
 use crate::collections::HashMap;
@@ -35,14 +37,17 @@ impl<T> Clone for TableHandle<T> {
 
 impl<T> Copy for TableHandle<T> {}
 
+// Entries that are restored before room is made.
+const RESTORED_AT_ONCE: usize = 8192;
+
 /// Timers by instant, in the order in which they fire.
 pub type InstantSlots = Vec<(i64, Vec<Slot>)>;
 
-struct Declared {
-    name: String,
+pub(super) struct Declared {
+    pub(super) name: String,
     redistribution: Redistribution,
     type_id: TypeId,
-    table: Box<dyn StateTable>,
+    pub(super) table: Box<dyn StateTable>,
 }
 
 /// The state of one operator instance.
@@ -57,6 +62,8 @@ pub struct StateRegistry {
     live: Vec<u32>,
     // Slots whose count fell to 0 since the last sweep.
     idle: Vec<Slot>,
+    // What stands between the tables and a store, if there is one.
+    paging: Option<Box<Paging>>,
 }
 
 impl StateRegistry {
@@ -227,10 +234,14 @@ impl StateRegistry {
         let_go(&mut self.live, &mut self.idle, slot);
     }
 
-    /// Notes that a slot was looked up, so that a sweep finds it if nothing was stored.
+    /// Notes that a slot was looked up, so that a sweep finds it if nothing was stored, and
+    /// [`StateRegistry::fetch`] if its values are not in memory.
     #[inline]
     pub fn touch(&mut self, slot: Slot) {
         let index = slot.index();
+        if let Some(paging) = &mut self.paging {
+            paging.touch(slot);
+        }
         if self.live.get(index).is_none_or(|count| *count == 0) {
             self.idle.push(slot);
         }
@@ -246,37 +257,97 @@ impl StateRegistry {
         }
     }
 
-    /// Gives back the slots that nothing holds. Called between batches, when no record's slot is
-    /// still in use.
-    pub fn sweep(&mut self) {
-        let Some(keys) = &mut self.keys else { return };
+    /// Brings the values of touched slots into memory, all at once.
+    ///
+    /// # Errors
+    /// What the store fails with.
+    #[inline]
+    pub fn fetch(&mut self) -> Result<()> {
+        let (Some(paging), Some(keys)) = (&mut self.paging, &self.keys) else {
+            return Ok(());
+        };
+        let live = &mut self.live;
+        paging.load(&mut self.declared, keys.as_ref(), &mut |slot| {
+            hold(live, slot)
+        })
+    }
+
+    /// Gives back the slots that nothing holds, and makes room. Called between batches, when no
+    /// record's slot is still in use.
+    ///
+    /// # Errors
+    /// What the store fails with.
+    pub fn sweep(&mut self) -> Result<()> {
+        self.make_room()?;
+        let Some(keys) = &mut self.keys else {
+            return Ok(());
+        };
         for slot in self.idle.drain(..) {
             if self.live.get(slot.index()).is_none_or(|count| *count == 0) {
+                if let Some(paging) = &mut self.paging {
+                    paging.release(&mut self.declared, keys.as_ref(), slot)?;
+                }
                 keys.release(slot);
             }
         }
+        Ok(())
     }
 
-    /// Every state as it is now; `timers` are the operator's timers by name of their domain.
+    /// Keeps keyed state in a store from now on, and takes over what is in `stores`. Called once,
+    /// when everything is declared. Does nothing for an operator that has no keyed state, or keeps
+    /// it in tables of its own making.
+    ///
+    /// # Errors
+    /// What the store fails with; as [`StateRegistry::restore`].
+    pub fn page(&mut self, spec: PagingSpec, stores: &[StoreSnapshot]) -> Result<()> {
+        let paging = Paging::open(spec, &mut self.declared, self.keys.as_deref(), stores)?;
+        self.paging = paging.map(Box::new);
+        Ok(())
+    }
+
+    /// Every state as it is now, to be encoded later; `timers` are the operator's timers by name of
+    /// their domain. Changes of what lies in a store are written down first.
+    ///
+    /// # Errors
+    /// What the store fails with.
     pub fn freeze(
         &mut self,
         max_parallelism: u32,
         now: ProcessingTime,
         timers: Vec<(&'static str, InstantSlots)>,
-    ) -> FrozenState {
+    ) -> Result<FrozenState> {
+        let store = match (&mut self.paging, &self.keys) {
+            (Some(paging), Some(keys)) => {
+                let store = paging.checkpoint(&mut self.declared, keys.as_ref())?;
+                Some(Arc::new(store))
+            }
+            _ => None,
+        };
         let freezing = Freezing {
             keys: self.keys.as_mut().map(|keys| keys.freeze()),
             max_parallelism,
             now,
         };
         let keys = self.keys.as_deref();
-        let freeze = |declared: &mut Declared| FrozenTable {
-            name: declared.name.clone(),
-            redistribution: declared.redistribution,
-            schema: schemas::entry(declared.table.as_ref(), keys),
-            entries: declared.table.freeze(&freezing),
+        let stored = |position: usize| {
+            let store = store.as_ref()?;
+            let mut numbers = self.paging.as_ref()?.numbers();
+            let (_, number) = numbers.find(|(declared, _)| *declared == position)?;
+            let store = store.clone();
+            Some(Arc::new(StoredEntries { store, number }) as Arc<dyn FrozenEntries>)
         };
-        let mut tables: Vec<FrozenTable> = self.declared.iter_mut().map(freeze).collect();
+        let freeze = |(position, declared): (usize, &mut Declared)| {
+            let stored = stored(position);
+            FrozenTable {
+                name: declared.name.clone(),
+                redistribution: declared.redistribution,
+                schema: schemas::entry(declared.table.as_ref(), keys),
+                in_store: stored.is_some(),
+                entries: stored.unwrap_or_else(|| declared.table.freeze(&freezing)),
+            }
+        };
+        let declared = self.declared.iter_mut().enumerate();
+        let mut tables: Vec<FrozenTable> = declared.map(freeze).collect();
         tables.extend(timers.into_iter().map(|(name, timers)| FrozenTable {
             name: name.to_owned(),
             redistribution: Redistribution::Timers,
@@ -286,8 +357,9 @@ impl StateRegistry {
                 keys: freezing.keys.clone(),
                 max_parallelism,
             }),
+            in_store: false,
         }));
-        FrozenState { tables }
+        Ok(FrozenState { tables, store })
     }
 
     /// Takes back what [`StateRegistry::freeze`] has kept. Returns the timers by domain.
@@ -297,30 +369,29 @@ impl StateRegistry {
     /// whose stored shape cannot be read as the declared one: [`crate::data::Rewrite`] says which
     /// can.
     pub fn restore(&mut self, snapshot: &StateSnapshot) -> Result<Vec<(String, i64, Slot)>> {
+        if let Some(store) = snapshot.stores.first().filter(|_| self.paging.is_none()) {
+            return Err(Error::user(format!(
+                "the snapshot was taken with `state.backend.type` = `{}`, and now there is another; \
+                 a savepoint can be read by any",
+                store.checkpoint.backend
+            )));
+        }
         let mut timers = Vec::new();
         for table in &snapshot.tables {
             if table.redistribution == Redistribution::Timers {
                 table.restore_timers(self.keys.as_deref_mut(), &mut timers)?;
                 continue;
             }
-            let declared = self
-                .declared
-                .iter_mut()
-                .find(|declared| declared.name == table.name);
-            let Some(declared) = declared else {
+            let mut declared = self.declared.iter();
+            let position = declared.position(|declared| declared.name == table.name);
+            let Some(position) = position else {
                 if table.entries.is_empty() {
                     continue;
                 }
-                return Err(Error::user(format!(
-                    "the snapshot holds state `{}`, which the operator does not declare",
-                    table.name
-                )));
+                return Err(undeclared(&table.name));
             };
-            let held = restore_table(declared, table, self.keys.as_deref_mut())
+            self.restore_table(position, table)
                 .map_err(|error| error.context(format!("state `{}`", table.name)))?;
-            for slot in held {
-                self.hold(slot);
-            }
         }
         for (_, _, slot) in &timers {
             if *slot != Slot::NONE {
@@ -329,34 +400,58 @@ impl StateRegistry {
         }
         Ok(timers)
     }
+
+    /// Reads the entries of one table, so many at a time as a store below it takes in one go.
+    fn restore_table(&mut self, position: usize, stored: &TableSnapshot) -> Result<()> {
+        let declared = &self.declared[position];
+        let keys = self.keys.as_deref();
+        let rewrite = schemas::rewrite(&stored.schema, declared.table.as_ref(), keys)?;
+        let mut held = Vec::new();
+        let mut entries = stored.entries.iter().peekable();
+        while entries.peek().is_some() {
+            for (_, entry) in entries.by_ref().take(RESTORED_AT_ONCE) {
+                let rewritten;
+                let bytes = match &rewrite {
+                    None => entry,
+                    Some(rewrite) => {
+                        rewritten = rewrite.apply(entry)?;
+                        rewritten.as_slice()
+                    }
+                };
+                let keys: Option<&mut dyn ErasedKeyIndex> = match &mut self.keys {
+                    Some(keys) => Some(keys.as_mut()),
+                    None => None,
+                };
+                let table = &mut self.declared[position].table;
+                table.restore(bytes, keys, &mut |slot| held.push(slot))?;
+            }
+            for slot in held.drain(..) {
+                self.hold(slot);
+                if let Some(paging) = &mut self.paging {
+                    paging.touch(slot);
+                }
+            }
+            // What other states have of these keys may have been evicted since.
+            self.fetch()?;
+            self.sweep()?;
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self) -> Result<()> {
+        let (Some(paging), Some(keys)) = (&mut self.paging, &self.keys) else {
+            return Ok(());
+        };
+        let (live, idle) = (&mut self.live, &mut self.idle);
+        let freed = &mut |slot| let_go(live, idle, slot);
+        paging.evict(&mut self.declared, keys.as_ref(), freed)
+    }
 }
 
-/// Reads the entries of one table. Returns the slots that now hold something.
-fn restore_table(
-    declared: &mut Declared,
-    stored: &TableSnapshot,
-    mut keys: Option<&mut (dyn ErasedKeyIndex + 'static)>,
-) -> Result<Vec<Slot>> {
-    let rewrite = schemas::rewrite(&stored.schema, declared.table.as_ref(), keys.as_deref())?;
-    let mut held = Vec::new();
-    for (_, entry) in stored.entries.iter() {
-        let rewritten;
-        let bytes = match &rewrite {
-            None => entry,
-            Some(rewrite) => {
-                rewritten = rewrite.apply(entry)?;
-                rewritten.as_slice()
-            }
-        };
-        let keys: Option<&mut dyn ErasedKeyIndex> = match &mut keys {
-            Some(keys) => Some(&mut **keys),
-            None => None,
-        };
-        declared
-            .table
-            .restore(bytes, keys, &mut |slot| held.push(slot))?;
-    }
-    Ok(held)
+pub(super) fn undeclared(name: &str) -> Error {
+    Error::user(format!(
+        "the snapshot holds state `{name}`, which the operator does not declare"
+    ))
 }
 
 #[inline]

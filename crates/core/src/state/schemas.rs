@@ -110,7 +110,8 @@ mod tests {
         states: &mut StateRegistry,
         timers: Vec<(&'static str, InstantSlots)>,
     ) -> StateSnapshot {
-        states.freeze(GROUPS, ProcessingTime(0), timers).encode()
+        let frozen = states.freeze(GROUPS, ProcessingTime(0), timers);
+        frozen.and_then(|frozen| frozen.encode()).unwrap()
     }
 
     /// A snapshot of `value` under `key`, with a timer.
@@ -169,6 +170,7 @@ mod tests {
         );
         let timers = StateSnapshot {
             tables: snapshot.tables[1..].to_vec(),
+            stores: Vec::new(),
         };
         assert_eq!(
             restored::<_, u8>(&timers, 3u64),
@@ -186,6 +188,7 @@ mod tests {
 
         let keyed = StateSnapshot {
             tables: stored(3u32, 7u8).tables[..1].to_vec(),
+            stores: Vec::new(),
         };
         let error = without.restore(&keyed).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::User);

@@ -7,6 +7,7 @@ use super::chunked::{Chunked, SharedChunks};
 use super::entries::Entries;
 use super::frozen::{Freezing, FrozenEntries, FrozenKeys};
 use super::key_index::{ErasedKeyIndex, Slot};
+use super::paging::{Bits, PagedTable};
 use super::table::StateTable;
 use crate::data::{Data, Schema, from_bytes};
 use crate::error::{Error, Result};
@@ -14,6 +15,8 @@ use crate::error::{Error, Result};
 /// The values of one keyed state.
 pub struct SlotTable<T> {
     values: Chunked<T>,
+    // What has changed since it was written to the store below, if there is one.
+    changed: Option<Bits>,
 }
 
 /// The values at one moment.
@@ -27,6 +30,7 @@ impl<T> Default for SlotTable<T> {
     fn default() -> Self {
         SlotTable {
             values: Chunked::default(),
+            changed: None,
         }
     }
 }
@@ -48,6 +52,9 @@ impl<T: Clone> SlotTable<T> {
     /// The place of a slot's value, created empty.
     #[inline]
     pub fn place(&mut self, slot: Slot) -> &mut Option<T> {
+        if let Some(changed) = &mut self.changed {
+            changed.insert(slot.index());
+        }
         self.values.place(slot.index())
     }
 
@@ -58,7 +65,7 @@ impl<T: Clone> SlotTable<T> {
 }
 
 impl<T: Data> FrozenEntries for FrozenSlots<T> {
-    fn write(&self, out: &mut Entries) {
+    fn write(&self, out: &mut Entries) -> Result<()> {
         for (index, value) in self.values.iter() {
             let slot = Slot(index as u32);
             let group = self.keys.group(slot, self.max_parallelism);
@@ -67,6 +74,50 @@ impl<T: Data> FrozenEntries for FrozenSlots<T> {
                 value.encode(bytes);
             });
         }
+        Ok(())
+    }
+}
+
+impl<T: Data> PagedTable for SlotTable<T> {
+    fn track(&mut self) {
+        self.changed.get_or_insert_default();
+    }
+
+    fn load(&mut self, slot: Slot, value: &[u8]) -> Result<()> {
+        *self.values.place(slot.index()) = Some(from_bytes(value)?);
+        Ok(())
+    }
+
+    fn take_change(&mut self, slot: Slot) -> bool {
+        let changed = self.changed.as_mut();
+        changed.is_some_and(|changed| changed.remove(slot.index()))
+    }
+
+    fn take_changes(&mut self) -> Bits {
+        self.changed
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
+    fn write(&self, slot: Slot, out: &mut Vec<u8>) -> bool {
+        let value = self.get(slot);
+        if let Some(value) = value {
+            value.encode(out);
+        }
+        value.is_some()
+    }
+
+    fn unload(&mut self, slot: Slot) -> bool {
+        self.values.place(slot.index()).take().is_some()
+    }
+
+    fn place_bytes(&self) -> usize {
+        size_of::<Option<T>>()
+    }
+
+    fn has_pointers(&self) -> bool {
+        std::mem::needs_drop::<T>()
     }
 }
 
@@ -77,6 +128,10 @@ impl<T: Data> StateTable for SlotTable<T> {
 
     fn has_keys(&self) -> bool {
         true
+    }
+
+    fn paged(&mut self) -> Option<&mut dyn PagedTable> {
+        Some(self)
     }
 
     fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {

@@ -3,9 +3,10 @@
 use super::entries::Entries;
 use super::key_index::{ErasedKeyIndex, Slot};
 use super::schemas;
+use super::store::StoreCheckpoint;
 use crate::data::{Data, Schema};
 use crate::error::{Error, Result};
-use crate::key_group::owner;
+use crate::key_group::{groups_of, owner};
 
 /// How the entries of a state find their instance when the parallelism changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +36,41 @@ pub struct TableSnapshot {
     pub entries: Entries,
 }
 
+/// A state whose entries lie in the files of a store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTable {
+    /// Its declared name.
+    pub name: String,
+    /// The writer's shape.
+    pub schema: Schema,
+}
+
+impl StoredTable {
+    /// A table that is no longer declared, and empty.
+    pub(super) fn empty(name: &String) -> Self {
+        StoredTable {
+            name: name.clone(),
+            schema: Schema::Unit,
+        }
+    }
+}
+
+/// Keyed states in the files of a store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoreSnapshot {
+    /// The files.
+    pub checkpoint: StoreCheckpoint,
+    /// The states, by their number in stored keys.
+    pub tables: Vec<StoredTable>,
+}
+
 /// All state of one operator instance.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StateSnapshot {
-    /// One a declared state, and one a timer domain.
+    /// One a declared state that is not in a store, and one a timer domain.
     pub tables: Vec<TableSnapshot>,
+    /// Its store, if it has one; after a change of parallelism those of several instances.
+    pub stores: Vec<StoreSnapshot>,
 }
 
 /// A contiguous range of key groups, `start..end`.
@@ -112,6 +143,15 @@ pub fn redistribute(
             }
         }
     }
+    for (index, dealt) in dealt.iter_mut().enumerate() {
+        let groups = groups_of(index as u32, parallelism, max_parallelism);
+        let stores = snapshots.iter().flat_map(|snapshot| &snapshot.stores);
+        let overlap = |store: &&StoreSnapshot| {
+            let of = &store.checkpoint.key_groups;
+            of.start < groups.end && groups.start < of.end
+        };
+        dealt.stores = stores.filter(overlap).cloned().collect();
+    }
     dealt
 }
 
@@ -128,6 +168,7 @@ mod tests {
                 schema: Schema::Bytes,
                 entries: entries.iter().map(entry).collect(),
             }],
+            stores: Vec::new(),
         }
     }
 

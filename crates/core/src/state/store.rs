@@ -110,6 +110,10 @@ pub trait StateBackend: Send + Sync {
     /// `Corrupt`, naming the file, if one to restore from is damaged or missing; `Retryable` if
     /// the directory cannot be written; `Unsupported` for a checkpoint of another backend.
     fn open(&self, store: OpenStore<'_>) -> Result<Box<dyn StateStore>>;
+
+    /// Deletes the links of a checkpoint, or the directory of a store that is gone. What cannot be
+    /// deleted stays, and costs room.
+    fn release(&self, directory: &Path);
 }
 
 /// What a store is opened with.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::entries::Entries;
 use super::frozen::{Freezing, FrozenEntries};
 use super::key_index::ErasedKeyIndex;
+use super::paging::PagedTable;
 use crate::data::Schema;
 use crate::error::Result;
 use crate::time::ProcessingTime;
@@ -40,6 +41,11 @@ pub trait StateTable: Any + Send {
     /// Whether the canonical bytes of its key stand before each entry.
     fn has_keys(&self) -> bool {
         false
+    }
+
+    /// The table as one that a store may lie below; `None` if it is always in memory.
+    fn paged(&mut self) -> Option<&mut dyn PagedTable> {
+        None
     }
 
     /// Drops what is expired and reports the slots that hold nothing any more. Only called for

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use thalweg_core::collections::HashMap;
+use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
 use thalweg_core::state::FrozenState;
@@ -40,8 +41,9 @@ impl BarrierListener for CountingListener {
         _: Moment,
         _: &OperatorUid,
         _: &SubtaskInfo,
-        _: &mut dyn FnMut() -> FrozenState,
-    ) {
+        _: &mut dyn FnMut() -> Result<FrozenState>,
+    ) -> Result<()> {
+        Ok(())
     }
 
     fn on_subtask(&self, moment: Moment, _: usize) {

@@ -163,7 +163,7 @@ impl CheckpointExecutor {
                 let file = format!("state-{number}-{index}");
                 instances.push(InstanceState {
                     finished: instance.finished,
-                    location: store.write_state(checkpoint, &file, &instance.state.encode())?,
+                    location: store.write_state(checkpoint, &file, &instance.state.encode()?)?,
                 });
             }
             operators.push(OperatorState {

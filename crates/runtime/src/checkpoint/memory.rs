@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use thalweg_core::collections::HashMap;
+use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
 use thalweg_core::state::FrozenState;
@@ -39,13 +40,13 @@ impl BarrierListener for MemoryListener {
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        freeze: &mut dyn FnMut() -> FrozenState,
-    ) {
+        freeze: &mut dyn FnMut() -> Result<FrozenState>,
+    ) -> Result<()> {
         let Moment::Barrier(checkpoint) = moment else {
-            return;
+            return Ok(());
         };
         let instance = InstanceSnapshot {
-            state: freeze().encode(),
+            state: freeze()?.encode()?,
             finished: false,
         };
         let mut snapshots = self
@@ -56,6 +57,7 @@ impl BarrierListener for MemoryListener {
             .entry(checkpoint)
             .or_default()
             .put(uid, info, instance);
+        Ok(())
     }
 
     fn on_subtask(&self, moment: Moment, _: usize) {

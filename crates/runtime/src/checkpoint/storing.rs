@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
 use thalweg_coordination::checkpoint::Event;
+use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
 use thalweg_core::state::FrozenState;
@@ -92,8 +93,8 @@ impl BarrierListener for StoringListener {
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        freeze: &mut dyn FnMut() -> FrozenState,
-    ) {
+        freeze: &mut dyn FnMut() -> Result<FrozenState>,
+    ) -> Result<()> {
         let wanted = match moment {
             Moment::Barrier(checkpoint) => {
                 checkpoint > self.durable.load(Ordering::Acquire)
@@ -102,10 +103,10 @@ impl BarrierListener for StoringListener {
             Moment::End => true,
         };
         if !wanted {
-            return;
+            return Ok(());
         }
         // Outside of the lock: other subtasks freeze theirs at the same time.
-        let state = freeze();
+        let state = freeze()?;
         let mut gathered = self.gathered();
         match moment {
             Moment::Barrier(checkpoint) => {
@@ -119,6 +120,7 @@ impl BarrierListener for StoringListener {
             }
             Moment::End => gathered.ended.push((uid.clone(), info.clone(), state)),
         }
+        Ok(())
     }
 
     fn on_subtask(&self, moment: Moment, subtask: usize) {

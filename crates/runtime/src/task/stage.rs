@@ -222,7 +222,7 @@ impl Stage {
                 StageBody::Operator(operator) => operator.resume(&mut self.ctx, &mut self.out)?,
                 _ => Progress::Done,
             };
-            self.after_call(progress, listener);
+            self.after_call(progress, listener)?;
         } else if let Doing::Watermark(watermark) = self.doing {
             self.fire_event_timers(watermark)?;
         } else if self.ctx.next_processing_timer().is_some_and(|at| at <= now) {
@@ -248,18 +248,18 @@ impl Stage {
                     }
                     StageBody::Source(_) => return Err(Error::internal("a source has no input")),
                 };
-                self.after_call(progress, listener);
+                self.after_call(progress, listener)?;
             }
             Incoming::EndOfPort(port) => {
                 if let StageBody::Operator(operator) = &mut self.body {
                     let progress = operator.end_port(port, &mut self.ctx, &mut self.out)?;
-                    self.after_call(progress, listener);
+                    self.after_call(progress, listener)?;
                 }
             }
             Incoming::Flush => {
                 if let StageBody::Operator(operator) = &mut self.body {
                     let progress = operator.flush(&mut self.ctx, &mut self.out)?;
-                    self.after_call(progress, listener);
+                    self.after_call(progress, listener)?;
                 }
             }
             Incoming::Control(control) => self.take_control(control, listener)?,
@@ -298,16 +298,16 @@ impl Stage {
         if let StageBody::Sink(sink) = &mut self.body {
             sink.pass_barrier(barrier.checkpoint, &mut self.ctx)?;
         }
-        self.hand_over(Moment::Barrier(barrier.checkpoint), listener);
+        self.hand_over(Moment::Barrier(barrier.checkpoint), listener)?;
         self.emitted
             .push_back(Emission::Control(Control::Barrier(barrier)));
         Ok(())
     }
 
-    fn hand_over(&mut self, moment: Moment, listener: &SharedListener) {
+    fn hand_over(&mut self, moment: Moment, listener: &SharedListener) -> Result<()> {
         let info = self.ctx.info().clone();
         let ctx = &mut self.ctx;
-        listener.on_operator(moment, &self.uid, &info, &mut || ctx.freeze());
+        listener.on_operator(moment, &self.uid, &info, &mut || ctx.freeze())
     }
 
     fn finish(&mut self, listener: &SharedListener) -> Result<()> {
@@ -322,19 +322,19 @@ impl Stage {
             }
             StageBody::Source(_) => Progress::Done,
         };
-        self.after_call(progress, listener);
-        Ok(())
+        self.after_call(progress, listener)
     }
 
-    fn after_call(&mut self, progress: Progress, listener: &SharedListener) {
+    fn after_call(&mut self, progress: Progress, listener: &SharedListener) -> Result<()> {
         self.pending = progress == Progress::Pending;
         if !self.pending && self.finishing {
             self.finishing = false;
             self.drain();
-            self.hand_over(Moment::End, listener);
+            self.hand_over(Moment::End, listener)?;
             self.emitted
                 .push_back(Emission::Control(Control::EndOfInput));
         }
+        Ok(())
     }
 
     fn fire_event_timers(&mut self, watermark: Watermark) -> Result<()> {
@@ -355,7 +355,7 @@ impl Stage {
             if self.out.is_full() {
                 break;
             }
-            let Some(time) = self.ctx.pop_event_timer() else {
+            let Some(time) = self.ctx.pop_event_timer()? else {
                 reached = true;
                 break;
             };
@@ -374,14 +374,14 @@ impl Stage {
     fn fire_processing_timers(&mut self) -> Result<()> {
         let StageBody::Operator(operator) = &mut self.body else {
             // Sources and sinks have no timer callback.
-            while self.ctx.pop_processing_timer().is_some() {}
+            while self.ctx.pop_processing_timer()?.is_some() {}
             return Ok(());
         };
         for _ in 0..TIMERS_PER_CALL_MAX {
             if self.out.is_full() {
                 break;
             }
-            let Some(time) = self.ctx.pop_processing_timer() else {
+            let Some(time) = self.ctx.pop_processing_timer()? else {
                 break;
             };
             let progress = operator.on_processing_timer(time, &mut self.ctx, &mut self.out)?;

@@ -195,8 +195,8 @@ impl BarrierListener for Collected {
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        snapshot: &mut dyn FnMut() -> FrozenState,
-    ) {
+        freeze: &mut dyn FnMut() -> Result<FrozenState>,
+    ) -> Result<()> {
         if moment != Moment::End && info.operator.contains("Collect") {
             let mut before = self
                 .before_barrier
@@ -204,7 +204,7 @@ impl BarrierListener for Collected {
                 .unwrap_or_else(PoisonError::into_inner);
             *before = Some(self.drain());
         }
-        self.snapshots.on_operator(moment, uid, info, snapshot);
+        self.snapshots.on_operator(moment, uid, info, freeze)
     }
 
     fn on_subtask(&self, moment: Moment, subtask: usize) {

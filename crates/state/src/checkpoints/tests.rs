@@ -62,6 +62,7 @@ fn snapshot(bytes: usize) -> StateSnapshot {
             schema: Schema::Int(8),
             entries: [(Some(7), vec![42; bytes])].into_iter().collect(),
         }],
+        stores: Vec::new(),
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_snapshot_comes_back(tables in prop::collection::vec(table(), 0..4)) {
-            let snapshot = StateSnapshot { tables };
+            let snapshot = StateSnapshot { tables, stores: Vec::new() };
             let mut bytes = Vec::new();
             write_snapshot(&snapshot, &mut bytes);
             prop_assert_eq!(read_snapshot(&bytes).unwrap(), snapshot);

@@ -41,6 +41,11 @@ impl StateBackend for MemoryBackend {
     fn open(&self, open: OpenStore<'_>) -> Result<Box<dyn StateStore>> {
         Ok(Box::new(MemoryStore::open(open)?))
     }
+
+    fn release(&self, directory: &Path) {
+        // What cannot be deleted costs room only.
+        let _ = fs::remove_dir_all(directory);
+    }
 }
 
 /// State in a sorted map.

@@ -93,6 +93,10 @@ impl StateTtlConfig {
         self.cleanup_incrementally(0)
     }
 
+    pub(super) fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl_ms.unsigned_abs())
+    }
+
     pub(super) fn renews_on_read(&self) -> bool {
         self.update == UpdateType::OnReadAndWrite
     }

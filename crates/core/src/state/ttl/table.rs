@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::config::StateTtlConfig;
 use crate::collections::HashMap;
@@ -11,6 +12,7 @@ use crate::state::chunked::SharedChunks;
 use crate::state::entries::Entries;
 use crate::state::frozen::{Freezing, FrozenEntries, FrozenKeys};
 use crate::state::key_index::{ErasedKeyIndex, Slot};
+use crate::state::paging::{Bits, PagedTable};
 use crate::state::slot_table::SlotTable;
 use crate::state::table::{Cleaning, StateTable};
 use crate::time::ProcessingTime;
@@ -52,6 +54,9 @@ impl<T: Data> Data for Timed<T> {
 
 /// What a key has in a state whose values expire.
 pub(super) trait Expiring: Data {
+    /// Whether it is one value, stored behind its time.
+    const ALONE: bool = false;
+
     /// Drops what is as old as `until_ms` or older. True if nothing is left.
     fn expire(&mut self, until_ms: i64) -> bool;
 
@@ -60,6 +65,8 @@ pub(super) trait Expiring: Data {
 }
 
 impl<T: Data> Expiring for Timed<T> {
+    const ALONE: bool = true;
+
     fn expire(&mut self, until_ms: i64) -> bool {
         self.since_ms <= until_ms
     }
@@ -110,7 +117,7 @@ struct FrozenExpiring<C> {
 }
 
 impl<C: Expiring> FrozenEntries for FrozenExpiring<C> {
-    fn write(&self, out: &mut Entries) {
+    fn write(&self, out: &mut Entries) -> Result<()> {
         for (index, content) in self.values.iter() {
             let mut content = content.clone();
             if content.expire(self.until_ms) {
@@ -123,6 +130,7 @@ impl<C: Expiring> FrozenEntries for FrozenExpiring<C> {
                 content.encode(bytes);
             });
         }
+        Ok(())
     }
 }
 
@@ -155,6 +163,44 @@ impl<C: Expiring> TtlTable<C> {
     }
 }
 
+impl<C: Expiring> PagedTable for TtlTable<C> {
+    fn track(&mut self) {
+        self.slots.track();
+    }
+
+    fn load(&mut self, slot: Slot, value: &[u8]) -> Result<()> {
+        self.slots.load(slot, value)
+    }
+
+    fn take_change(&mut self, slot: Slot) -> bool {
+        self.slots.take_change(slot)
+    }
+
+    fn take_changes(&mut self) -> Bits {
+        self.slots.take_changes()
+    }
+
+    fn write(&self, slot: Slot, out: &mut Vec<u8>) -> bool {
+        PagedTable::write(&self.slots, slot, out)
+    }
+
+    fn unload(&mut self, slot: Slot) -> bool {
+        self.slots.unload(slot)
+    }
+
+    fn place_bytes(&self) -> usize {
+        self.slots.place_bytes()
+    }
+
+    fn has_pointers(&self) -> bool {
+        self.slots.has_pointers()
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        C::ALONE.then(|| self.config.ttl())
+    }
+}
+
 impl<C: Expiring> StateTable for TtlTable<C> {
     fn schema(&self) -> Schema {
         self.slots.schema()
@@ -180,6 +226,10 @@ impl<C: Expiring> StateTable for TtlTable<C> {
         }
         // All has been examined: there is nothing more to do for these accesses.
         self.credit = self.credit.min(0);
+    }
+
+    fn paged(&mut self) -> Option<&mut dyn PagedTable> {
+        Some(self)
     }
 
     fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {

@@ -44,11 +44,11 @@ pub(super) fn live_keys(ctx: &mut Context) -> usize {
 pub(super) fn clean_up(ctx: &mut Context, cleaning: Cleaning) {
     let now = ctx.now();
     ctx.states_mut().clean_up(now, cleaning);
-    ctx.states_mut().sweep();
+    ctx.states_mut().sweep().unwrap();
 }
 
 pub(super) fn snapshot(ctx: &mut Context) -> StateSnapshot {
-    ctx.snapshot()
+    ctx.snapshot().unwrap()
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn a_time_to_live_can_neither_be_given_to_stored_state_nor_taken_from_it() {
         },
     ];
     let refusal = |from: fn(&mut StateRegistry), to: fn(&mut StateRegistry)| {
-        let stored = declared(from).1.snapshot();
+        let stored = declared(from).1.snapshot().unwrap();
         let error = declared(to).1.restore(&stored).unwrap_err();
         error.to_string()
     };

@@ -210,7 +210,7 @@ impl Harness {
 
     /// Goes on as another instance, whose state was dealt out and merged again.
     fn restore(&mut self) {
-        let shares = redistribute(&[self.ctx.snapshot()], 3, 8);
+        let shares = redistribute(&[self.ctx.snapshot().unwrap()], 3, 8);
         let snapshot = redistribute(&shares, 1, 8).remove(0);
         (self.operator, self.ctx) = instance(&self.spec);
         self.ctx.restore(&snapshot).unwrap();

@@ -1,0 +1,219 @@
+//! How the tables of an operator instance come into a store.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::super::key_index::ErasedKeyIndex;
+use super::super::registry::Declared;
+use super::super::schemas;
+use super::super::snapshot::{KeyGroups, StoreSnapshot, StoredTable};
+use super::super::store::{
+    ByteRows, OpenStore, StateBackend, StateStore, StoreTable, StoredKey, WriteBatch, table_range,
+};
+use super::{Bits, Numbered, Paging, paged};
+use crate::data::Rewrite;
+use crate::error::{Error, Result};
+use crate::host::Clock;
+
+// Entries of an older shape are rewritten so many at a time.
+const REWRITTEN_MAX: usize = 8192;
+
+/// Where the keyed state of an operator instance is kept.
+#[derive(Clone)]
+pub struct PagingSpec {
+    /// What opens its store.
+    pub backend: Arc<dyn StateBackend>,
+    /// A working directory of its own.
+    pub directory: PathBuf,
+    /// Stands in the names of its files; unique over all instances and attempts of a job.
+    pub id: String,
+    /// The key groups of the instance.
+    pub key_groups: KeyGroups,
+    /// How many key groups there are.
+    pub max_parallelism: u32,
+    /// How much of the state is held in memory, in bytes.
+    pub cache_bytes: usize,
+    /// What time it is for values with a time to live.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl PagingSpec {
+    /// Where the store itself lies.
+    pub(super) fn store(&self) -> PathBuf {
+        self.directory.join("store")
+    }
+
+    /// Where the files of a checkpoint are linked.
+    pub(super) fn links(&self, checkpoint: u64) -> PathBuf {
+        self.directory.join(format!("links-{checkpoint}"))
+    }
+}
+
+impl Paging {
+    /// Opens the store of an instance that has declared keyed tables; `None` if it has none.
+    pub(in crate::state) fn open(
+        spec: PagingSpec,
+        declared: &mut [Declared],
+        keys: Option<&dyn ErasedKeyIndex>,
+        restore: &[StoreSnapshot],
+    ) -> Result<Option<Self>> {
+        let (Some(keys), true) = (keys, declared.iter_mut().any(|d| d.table.paged().is_some()))
+        else {
+            return Ok(None);
+        };
+        let before = restore.first().map_or(&[][..], |first| &first.tables);
+        if restore.iter().any(|store| store.tables != before) {
+            return Err(Error::corrupt(
+                "the instances of an operator have stored different states",
+            ));
+        }
+        let mut names: Vec<String> = before.iter().map(|table| table.name.clone()).collect();
+        let mut tables = Vec::new();
+        for (position, declared) in declared.iter_mut().enumerate() {
+            if let Some(table) = declared.table.paged() {
+                table.track();
+                let known = names.iter().position(|name| *name == declared.name);
+                let number = known.unwrap_or_else(|| {
+                    names.push(declared.name.clone());
+                    names.len() - 1
+                });
+                let number = u8::try_from(number).map_err(|_| {
+                    Error::unsupported("an operator has at most 256 keyed states in a store")
+                })?;
+                tables.push(Numbered {
+                    declared: position,
+                    number,
+                });
+            }
+        }
+        let mut of_store = vec![StoreTable::default(); names.len()];
+        for table in &tables {
+            of_store[usize::from(table.number)].ttl = paged(&mut declared[table.declared])?.ttl();
+        }
+        let checkpoints: Vec<_> = restore
+            .iter()
+            .map(|store| store.checkpoint.clone())
+            .collect();
+        let mut store = spec.backend.open(OpenStore {
+            directory: &spec.store(),
+            id: &spec.id,
+            key_groups: spec.key_groups.clone(),
+            tables: &of_store,
+            clock: spec.clock.clone(),
+            restore: &checkpoints,
+        })?;
+        for (number, stored) in before.iter().enumerate() {
+            let of = tables
+                .iter()
+                .find(|table| usize::from(table.number) == number);
+            let of = of.map(|table| &declared[table.declared]);
+            take_over(
+                store.as_mut(),
+                &spec.key_groups,
+                number as u8,
+                stored,
+                of,
+                keys,
+            )
+            .map_err(|error| error.context(format!("state `{}`", stored.name)))?;
+        }
+        Ok(Some(Paging {
+            store,
+            spec,
+            tables,
+            of_store,
+            names,
+            checkpoints: 0,
+            resident: Bits::default(),
+            residents: 0,
+            recent: Bits::default(),
+            hand: 0,
+            absent: Vec::new(),
+            behind_pointers: 0.0,
+            keys: ByteRows::default(),
+            writes: WriteBatch::default(),
+            scratch: Vec::new(),
+        }))
+    }
+}
+
+/// Brings what is stored of a state into today's shape.
+fn take_over(
+    store: &mut dyn StateStore,
+    groups: &KeyGroups,
+    number: u8,
+    stored: &StoredTable,
+    declared: Option<&Declared>,
+    keys: &dyn ErasedKeyIndex,
+) -> Result<()> {
+    let Some(declared) = declared else {
+        return refuse_orphans(store, groups, number, &stored.name);
+    };
+    let rewrite = schemas::rewrite(&stored.schema, declared.table.as_ref(), Some(keys))?;
+    match rewrite {
+        Some(rewrite) => rewrite_table(store, groups, number, &rewrite),
+        None => Ok(()),
+    }
+}
+
+/// A state that is no longer declared may only be left behind when it is empty.
+fn refuse_orphans(
+    store: &mut dyn StateStore,
+    groups: &KeyGroups,
+    number: u8,
+    name: &str,
+) -> Result<()> {
+    let mut found = false;
+    for group in groups.clone() {
+        let (start, end) = table_range(group, number);
+        store.scan(&start, &end, &mut |_, _| {
+            found = true;
+            Ok(ControlFlow::Break(()))
+        })?;
+    }
+    if found {
+        return Err(super::super::registry::undeclared(name));
+    }
+    Ok(())
+}
+
+fn rewrite_table(
+    store: &mut dyn StateStore,
+    groups: &KeyGroups,
+    number: u8,
+    rewrite: &Rewrite,
+) -> Result<()> {
+    let mut writes = WriteBatch::default();
+    let mut entry = Vec::new();
+    for group in groups.clone() {
+        let (start, end) = table_range(group, number);
+        let mut from = start.to_vec();
+        loop {
+            let mut last = Vec::new();
+            store.scan(&from, &end, &mut |key, value| {
+                let parts = StoredKey::parse(key)?;
+                entry.clear();
+                entry.extend_from_slice(parts.key);
+                entry.extend_from_slice(value);
+                let rewritten = rewrite.apply(&entry)?;
+                // A key keeps its bytes: another shape of it is refused.
+                writes.put(key, &rewritten[parts.key.len()..]);
+                if writes.len() < REWRITTEN_MAX {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                last.extend_from_slice(key);
+                Ok(ControlFlow::Break(()))
+            })?;
+            store.write(&writes)?;
+            writes.clear();
+            if last.is_empty() {
+                break;
+            }
+            // The first key behind it.
+            last.push(0);
+            from = last;
+        }
+    }
+    Ok(())
+}
