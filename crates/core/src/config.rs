@@ -2,11 +2,13 @@
 
 mod checkpointing;
 mod restart;
+mod state_store;
 
 use std::time::Duration;
 
 pub use checkpointing::{CheckpointConfig, CheckpointMode, Recovery, Retention};
 pub use restart::RestartStrategy;
+pub use state_store::{CacheMemory, StateStoreConfig};
 
 /// How a bounded job may be run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct ExecutionConfig {
     pub checkpointing: CheckpointConfig,
     /// Where the job starts from, if not from nothing.
     pub recovery: Option<Recovery>,
+    /// `state.backend.type`: where keyed state lies; in memory if not set.
+    pub state_store: Option<StateStoreConfig>,
     /// What follows a failure; only a job that stores checkpoints starts again.
     pub restart: RestartStrategy,
     /// `pipeline.auto-watermark-interval`
@@ -55,6 +59,7 @@ impl Default for ExecutionConfig {
             channel_batches: 16,
             checkpointing: CheckpointConfig::default(),
             recovery: None,
+            state_store: None,
             restart: RestartStrategy::exponential(),
             auto_watermark_interval: Duration::from_millis(200),
             mode: RuntimeMode::Streaming,

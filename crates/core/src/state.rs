@@ -41,7 +41,7 @@ pub use key_index::{ErasedKeyIndex, KeyIndex, Slot};
 pub use list_state::ListState;
 pub use map_state::MapState;
 pub use operator_state::OperatorListState;
-pub use paging::{Bits, PagedTable, PagingSpec};
+pub use paging::{Bits, PagedTable, PagingSpec, WorkingDirectory};
 pub use registry::{InstantSlots, StateRegistry, TableHandle};
 pub use slot_table::SlotTable;
 pub use snapshot::{

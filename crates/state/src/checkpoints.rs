@@ -1,11 +1,12 @@
 //! The checkpoints of a job: written, kept, found again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::id::OperatorUid;
 use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::store::StoreFile;
 
 use crate::format::{
     FileKind, Metadata, StateLocation, open, read_metadata, read_snapshot, seal, write_metadata,
@@ -15,6 +16,9 @@ use crate::storage::CheckpointStorage;
 
 /// The file that makes a directory a checkpoint.
 pub const METADATA: &str = "_metadata";
+
+// Where files lie that several checkpoints refer to.
+const SHARED: &str = "shared";
 
 // A state up to this size stands in the metadata: one file less to write and to read.
 const INLINE_BYTES_MAX: usize = 20 * 1024;
@@ -95,6 +99,52 @@ impl CheckpointStore {
             name: file.to_owned(),
             bytes: sealed.len() as u64,
         })
+    }
+
+    /// Stores a file that belongs to one checkpoint.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn put_own(&self, checkpoint: u64, file: &StoreFile) -> Result<()> {
+        let path = format!("{}/{}", self.directory(checkpoint), file.name);
+        self.storage.put_file(&path, &file.path)
+    }
+
+    /// Stores a file that several checkpoints may refer to.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn put_shared(&self, file: &StoreFile) -> Result<()> {
+        let path = format!("{}/{}", self.below(SHARED), file.name);
+        self.storage.put_file(&path, &file.path)
+    }
+
+    /// The names of the shared files.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn shared(&self) -> Result<Vec<String>> {
+        self.storage.list(&self.below(SHARED))
+    }
+
+    /// Deletes a shared file.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn delete_shared(&self, name: &str) -> Result<()> {
+        self.storage
+            .delete(&format!("{}/{name}", self.below(SHARED)))
+    }
+
+    /// The shared files that a checkpoint refers to.
+    ///
+    /// # Errors
+    /// As [`CheckpointStore::load`].
+    pub fn references(&self, checkpoint: u64) -> Result<BTreeSet<String>> {
+        let path = format!("{}/{METADATA}", self.directory(checkpoint));
+        let file = self.storage.read(&path)?;
+        let (version, body) = open(FileKind::Metadata, &file)?;
+        Ok(read_metadata(version, body)?.shared)
     }
 
     /// Completes a checkpoint whose states are all written: from now on it exists.
@@ -207,6 +257,15 @@ pub fn load_named(
     })
 }
 
+/// Where a shared file is, seen from the directory of a checkpoint.
+fn beside(directory: &str, name: &str) -> String {
+    match directory.rsplit_once('/') {
+        Some((job, _)) => format!("{job}/{SHARED}/{name}"),
+        None if directory.is_empty() => format!("../{SHARED}/{name}"),
+        None => format!("{SHARED}/{name}"),
+    }
+}
+
 /// Reads the checkpoint in a directory.
 fn load(storage: &dyn CheckpointStorage, directory: &str) -> Result<Loaded> {
     let path = |name: &str| {
@@ -221,20 +280,32 @@ fn load(storage: &dyn CheckpointStorage, directory: &str) -> Result<Loaded> {
         move |error: Error| error.context(format!("`{shown}`"))
     };
     let file = storage.read(&path(METADATA))?;
-    let (_, body) = open(FileKind::Metadata, &file).map_err(in_file(METADATA))?;
-    let metadata = read_metadata(body).map_err(in_file(METADATA))?;
+    let (version, body) = open(FileKind::Metadata, &file).map_err(in_file(METADATA))?;
+    let metadata = read_metadata(version, body).map_err(in_file(METADATA))?;
     let mut states = BTreeMap::new();
     for operator in &metadata.operators {
         let mut instances = Vec::with_capacity(operator.instances.len());
         for instance in &operator.instances {
-            instances.push(match &instance.location {
-                StateLocation::Inline(body) => read_snapshot(body).map_err(in_file(METADATA))?,
+            let mut state = match &instance.location {
+                StateLocation::Inline(body) => {
+                    read_snapshot(version, body).map_err(in_file(METADATA))?
+                }
                 StateLocation::File { name, .. } => {
                     let file = storage.read(&path(name))?;
-                    let (_, body) = open(FileKind::State, &file).map_err(in_file(name))?;
-                    read_snapshot(body).map_err(in_file(name))?
+                    let (version, body) = open(FileKind::State, &file).map_err(in_file(name))?;
+                    read_snapshot(version, body).map_err(in_file(name))?
                 }
-            });
+            };
+            for store in &mut state.stores {
+                for file in &mut store.checkpoint.files {
+                    let place = match file.shared {
+                        true => beside(directory, &file.name),
+                        false => path(&file.name),
+                    };
+                    file.path = storage.get_file(&place, file.bytes)?;
+                }
+            }
+            instances.push(state);
         }
         states.insert(operator.uid.clone(), instances);
     }

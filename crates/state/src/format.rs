@@ -4,6 +4,7 @@ mod envelope;
 mod metadata;
 mod schema;
 mod snapshot;
+mod stores;
 
 #[cfg(test)]
 pub(crate) use envelope::set_version;

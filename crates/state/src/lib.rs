@@ -10,9 +10,11 @@
 
 pub mod checkpoints;
 pub mod format;
+mod shared_files;
 pub mod storage;
 pub mod store;
 
 pub use checkpoints::{CheckpointStore, Loaded};
 pub use format::{CheckpointKind, InstanceState, Metadata, OperatorState, StateLocation};
+pub use shared_files::SharedFiles;
 pub use storage::{CheckpointStorage, LocalDirectory};

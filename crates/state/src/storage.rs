@@ -2,6 +2,8 @@
 
 mod local;
 
+use std::path::{Path, PathBuf};
+
 use thalweg_core::error::Result;
 
 pub use local::LocalDirectory;
@@ -21,6 +23,18 @@ pub trait CheckpointStorage: Send + Sync {
     /// # Errors
     /// `Corrupt` if there is none (a checkpoint refers to it); `Retryable` if it cannot be read.
     fn read(&self, path: &str) -> Result<Vec<u8>>;
+
+    /// Stores a file of this machine. Durable as what [`CheckpointStorage::write`] writes.
+    ///
+    /// # Errors
+    /// As [`CheckpointStorage::write`]; `Retryable` if `from` cannot be read.
+    fn put_file(&self, path: &str, from: &Path) -> Result<()>;
+
+    /// Where a file of `bytes` bytes can be read on this machine; it is brought there if need be.
+    ///
+    /// # Errors
+    /// `Corrupt` if there is none or it is of another length; `Retryable` if it cannot be read.
+    fn get_file(&self, path: &str, bytes: u64) -> Result<PathBuf>;
 
     /// The names right under a directory, sorted; none if there is no such directory.
     ///

@@ -5,6 +5,7 @@
 //! a hidden name. A failed write may have happened.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thalweg_core::error::{Error, ErrorKind, Result};
@@ -177,6 +178,16 @@ impl CheckpointStorage for SimStorage {
             return Err(self.failed("hear of the write of", path));
         }
         Ok(())
+    }
+
+    fn put_file(&self, path: &str, from: &Path) -> Result<()> {
+        self.write(path, &std::fs::read(from)?)
+    }
+
+    fn get_file(&self, path: &str, _: u64) -> Result<PathBuf> {
+        Err(Error::unsupported(format!(
+            "`{path}`: simulated files are not files of this machine"
+        )))
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {

@@ -15,7 +15,7 @@ mod open;
 mod table;
 
 pub use bits::Bits;
-pub use open::PagingSpec;
+pub use open::{PagingSpec, WorkingDirectory};
 pub use table::PagedTable;
 
 use super::frozen_store::FrozenStore;
@@ -285,7 +285,13 @@ impl Paging {
             // Twice the encoded length: allocators round up, and collections keep room.
             bytes += 2 * self.behind_pointers as usize;
         }
-        Ok((self.spec.cache_bytes / bytes).max(RESIDENTS_MIN))
+        Ok((self.spec.cache.share_bytes() / bytes).max(RESIDENTS_MIN))
+    }
+}
+
+impl Drop for Paging {
+    fn drop(&mut self) {
+        self.spec.cache.leave();
     }
 }
 

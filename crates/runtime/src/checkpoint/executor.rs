@@ -14,7 +14,7 @@ use thalweg_coordination::checkpoint::{CheckpointCoordinator, Decision, Event};
 use thalweg_core::config::CheckpointConfig;
 use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::time::ProcessingTime;
-use thalweg_state::{CheckpointKind, InstanceState, Metadata, OperatorState};
+use thalweg_state::{CheckpointKind, InstanceState, Metadata, OperatorState, SharedFiles};
 
 use super::{CheckpointRequest, Checkpoints, StoringListener};
 
@@ -52,6 +52,7 @@ pub struct CheckpointExecutor {
     /// The completed checkpoints that are kept, in the order in which they go: damaged ones that
     /// were passed over, then the others, oldest first.
     completed: VecDeque<u64>,
+    shared: SharedFiles,
     /// To be stored, and not aborted meanwhile.
     storing: BTreeSet<u64>,
     /// What the last checkpoint that was not stored failed with.
@@ -74,12 +75,14 @@ impl CheckpointExecutor {
         // It also goes first, so that it takes the place of no whole one.
         let whole = completed.iter().filter(|c| **c <= restored).count();
         completed.rotate_left(whole);
+        let shared = SharedFiles::of(&spec.checkpoints.store, completed.iter().copied())?;
         Ok(CheckpointExecutor {
             coordinator: CheckpointCoordinator::new(spec.config, spec.tasks, last, now),
             request: spec.request,
             listener: spec.listener,
             checkpoints: spec.checkpoints,
             completed,
+            shared,
             storing: BTreeSet::new(),
             failure: None,
         })
@@ -153,17 +156,31 @@ impl CheckpointExecutor {
         }
     }
 
-    fn write(&self, checkpoint: u64, completed_at: ProcessingTime) -> Result<()> {
+    fn write(&mut self, checkpoint: u64, completed_at: ProcessingTime) -> Result<()> {
         let snapshot = self.listener.take(checkpoint);
         let store = &self.checkpoints.store;
         let mut operators = Vec::new();
+        let mut shared = BTreeSet::new();
         for (number, (uid, operator)) in snapshot.operators.iter().enumerate() {
             let mut instances = Vec::with_capacity(operator.instances.len());
             for (index, instance) in operator.instances.iter().enumerate() {
                 let file = format!("state-{number}-{index}");
+                let state = instance.state.encode_beside_store()?;
+                for stored in state
+                    .stores
+                    .iter()
+                    .flat_map(|store| &store.checkpoint.files)
+                {
+                    if stored.shared {
+                        self.shared.put(store, stored)?;
+                        shared.insert(stored.name.clone());
+                    } else {
+                        store.put_own(checkpoint, stored)?;
+                    }
+                }
                 instances.push(InstanceState {
                     finished: instance.finished,
-                    location: store.write_state(checkpoint, &file, &instance.state.encode()?)?,
+                    location: store.write_state(checkpoint, &file, &state)?,
                 });
             }
             operators.push(OperatorState {
@@ -179,7 +196,10 @@ impl CheckpointExecutor {
             completed_at: completed_at.millis(),
             job_name: self.checkpoints.job_name.clone(),
             operators,
-        })
+            shared: shared.clone(),
+        })?;
+        self.shared.refer(checkpoint, shared);
+        Ok(())
     }
 
     fn complete(&mut self, checkpoint: u64) {
@@ -192,10 +212,14 @@ impl CheckpointExecutor {
                 self.discard(oldest);
             }
         }
+        if let Err(error) = self.shared.sweep(&self.checkpoints.store) {
+            (self.checkpoints.warn)(&format!("a shared file was not deleted: {error}"));
+        }
     }
 
     /// A checkpoint that cannot be deleted costs room, but is no reason to stop the job.
-    fn discard(&self, checkpoint: u64) {
+    fn discard(&mut self, checkpoint: u64) {
+        self.shared.forget(checkpoint);
         if let Err(error) = self.checkpoints.store.discard(checkpoint) {
             let warning = format!("checkpoint {checkpoint} was not deleted: {error}");
             (self.checkpoints.warn)(&warning);

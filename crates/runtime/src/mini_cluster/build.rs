@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use thalweg_core::config::{CheckpointMode, ExecutionConfig};
+use thalweg_core::config::{CheckpointMode, ExecutionConfig, StateStoreConfig};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::{ChainedOperator, JobEdge, JobGraph, JobVertex, NodeKind, Partitioning};
-use thalweg_core::key_group::stable_hash_bytes;
+use thalweg_core::key_group::{groups_of, stable_hash_bytes};
 use thalweg_core::metrics::OperatorMetrics;
 use thalweg_core::operator::{Context, Setup, SubtaskInfo};
-use thalweg_core::state::{StateRegistry, StateSnapshot, redistribute};
+use thalweg_core::state::{
+    PagingSpec, StateRegistry, StateSnapshot, WorkingDirectory, redistribute,
+};
 
 use crate::checkpoint::{CheckpointRequest, JobSnapshot, SharedListener};
 use crate::exchange::{Parker, Receiver, Sender, channel};
@@ -61,6 +63,10 @@ pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
         .collect();
     let mut by_slot: Vec<Vec<Subtask>> = spec.parkers.iter().map(|_| Vec::new()).collect();
     let metrics = spec.metrics.map_or_else(|| new_metrics(job), <[_]>::to_vec);
+    let stores = config
+        .state_store
+        .as_ref()
+        .map(StateStoreConfig::next_attempt);
     let mut operators = 0;
     let mut number = 0;
     for (position, vertex) in job.vertices.iter().enumerate() {
@@ -79,6 +85,9 @@ pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
                     index,
                     metrics: metrics[operators + i].1[index as usize].clone(),
                     restored: restored[i].as_ref(),
+                    store: stores
+                        .as_ref()
+                        .map(|attempt| format!("{attempt}-{}-{index}", operators + i)),
                 };
                 let stage = build_stage(place, config, &spec.parkers[index as usize])?;
                 stages.push((stage, links(operator)));
@@ -244,6 +253,8 @@ struct StagePlace<'a> {
     index: u32,
     metrics: OperatorMetrics,
     restored: Option<&'a Restored>,
+    /// The name of its store, if it is to have one.
+    store: Option<String>,
 }
 
 fn build_stage(
@@ -257,6 +268,7 @@ fn build_stage(
         index,
         metrics,
         restored,
+        store,
     } = place;
     let info = SubtaskInfo {
         operator: operator.name.clone(),
@@ -287,9 +299,14 @@ fn build_stage(
     };
     let mut ctx = Context::new(states, info, metrics);
     ctx.set_mode(config.mode);
-    if let Some(restored) = restored {
-        ctx.restore(&restored.instances[index as usize])
-            .map_err(in_operator)?;
+    let restored_state = restored.map(|restored| &restored.instances[index as usize]);
+    if let (Some(id), Some(settings)) = (store, &config.state_store) {
+        let stores = restored_state.map_or(&[][..], |state| &state.stores);
+        let spec = paging(settings, id, ctx.info());
+        ctx.page(spec, stores).map_err(in_operator)?;
+    }
+    if let Some(state) = restored_state {
+        ctx.restore(state).map_err(in_operator)?;
     }
     Ok(Stage::new(StageSpec {
         uid: operator.uid.clone(),
@@ -300,6 +317,19 @@ fn build_stage(
         batch_rows: config.batch_rows,
         finished: restored.is_some_and(|restored| restored.finished),
     }))
+}
+
+fn paging(settings: &StateStoreConfig, id: String, info: &SubtaskInfo) -> PagingSpec {
+    let directory = settings.directory.join(&id);
+    PagingSpec {
+        backend: settings.backend.clone(),
+        directory: WorkingDirectory::new(directory, settings.backend.clone()),
+        id,
+        key_groups: groups_of(info.index, info.parallelism, info.max_parallelism),
+        max_parallelism: info.max_parallelism,
+        cache: settings.cache.clone(),
+        clock: settings.clock.clone(),
+    }
 }
 
 fn gate(

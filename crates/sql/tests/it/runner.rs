@@ -195,8 +195,8 @@ impl BarrierListener for Collected {
         moment: Moment,
         uid: &OperatorUid,
         info: &SubtaskInfo,
-        freeze: &mut dyn FnMut() -> Result<FrozenState>,
-    ) -> Result<()> {
+        freeze: &mut dyn FnMut() -> thalweg_core::Result<FrozenState>,
+    ) -> thalweg_core::Result<()> {
         if moment != Moment::End && info.operator.contains("Collect") {
             let mut before = self
                 .before_barrier

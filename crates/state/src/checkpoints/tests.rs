@@ -1,5 +1,6 @@
 //! Checkpoints written, damaged, and read again.
 
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::*;
@@ -24,6 +25,14 @@ impl CheckpointStorage for Memory {
         let files = self.0.lock().unwrap();
         let file = files.get(path).cloned();
         file.ok_or_else(|| Error::corrupt(format!("`{path}` does not exist")))
+    }
+
+    fn put_file(&self, path: &str, from: &Path) -> Result<()> {
+        self.write(path, &std::fs::read(from)?)
+    }
+
+    fn get_file(&self, path: &str, _: u64) -> Result<PathBuf> {
+        self.read(path).map(|_| PathBuf::from(path))
     }
 
     fn list(&self, directory: &str) -> Result<Vec<String>> {
@@ -90,6 +99,7 @@ fn complete(store: &CheckpointStore, checkpoint: u64) {
             max_parallelism: 128,
             instances: vec![instance(0, 10), instance(1, 100_000)],
         }],
+        shared: BTreeSet::new(),
     };
     store.complete(&metadata).unwrap();
 }
@@ -164,7 +174,7 @@ fn a_checkpoint_of_a_later_version_is_not_passed_over() {
     complete(&store, 1);
     complete(&store, 2);
     let mut files = memory.0.lock().unwrap();
-    set_version(files.get_mut("job/chk-2/_metadata").unwrap(), 2);
+    set_version(files.get_mut("job/chk-2/_metadata").unwrap(), 3);
     drop(files);
     let error = store.load_newest(&mut |_| {}).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -203,15 +213,39 @@ fn a_user_may_name_a_checkpoint_or_a_directory_of_them() {
 /// The bytes of version 1, which every later version must read.
 #[test]
 fn golden_files_of_version_1_are_read() {
+    let golden = include_bytes!("../../golden/v1/_metadata");
+    let (version, body) = open(FileKind::Metadata, golden).unwrap();
+    assert_eq!(version, 1);
+    let metadata = read_metadata(version, body).unwrap();
+    assert_eq!(metadata.checkpoint, 3);
+    assert_eq!(metadata.operators[0].instances.len(), 2);
+    let state = include_bytes!("../../golden/v1/state");
+    let (version, body) = open(FileKind::State, state).unwrap();
+    assert_eq!(read_snapshot(version, body).unwrap(), snapshot(30));
+}
+
+/// The bytes that this version writes, and every later one must read.
+#[test]
+fn golden_files_of_version_2_are_what_is_written() {
     let (memory, store) = store();
     complete(&store, 3);
-    let golden = include_bytes!("../../golden/v1/_metadata");
+    let golden = include_bytes!("../../golden/v2/_metadata");
     assert_eq!(
         memory.0.lock().unwrap()["job/chk-3/_metadata"],
         golden,
         "the format has changed"
     );
-    let state = include_bytes!("../../golden/v1/state");
-    let (_, body) = open(FileKind::State, state).unwrap();
-    assert_eq!(read_snapshot(body).unwrap(), snapshot(30));
+    let state = include_bytes!("../../golden/v2/state");
+    let (version, body) = open(FileKind::State, state).unwrap();
+    let stored = read_snapshot(version, body).unwrap();
+    assert_eq!(stored.tables, snapshot(30).tables);
+    let mut again = Vec::new();
+    write_snapshot(&stored, &mut again);
+    assert_eq!(again, body);
+    let files = &stored.stores[0].checkpoint.files;
+    assert_eq!(
+        (files[0].name.as_str(), files[0].bytes),
+        ("000012-a.sst", 4711)
+    );
+    assert!(files[0].shared && !files[1].shared);
 }

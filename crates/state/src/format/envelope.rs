@@ -10,7 +10,7 @@ const HEAD_BYTES: usize = 8 + 4 + 4 + 8;
 const CHECKSUM_BYTES: usize = 8;
 
 /// The version this build writes. It reads all up to it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a file's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ mod tests {
         let file = seal(FileKind::State, b"some state");
         assert_eq!(
             open(FileKind::State, &file).unwrap(),
-            (1, b"some state".as_slice())
+            (VERSION, b"some state".as_slice())
         );
         for at in 0..file.len() {
             assert!(open(FileKind::State, &file[..at]).is_err(), "cut at {at}");

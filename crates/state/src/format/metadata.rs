@@ -1,5 +1,7 @@
 //! What a checkpoint consists of, in bytes.
 
+use std::collections::BTreeSet;
+
 use thalweg_core::data::{Data, take_bytes, take_len};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::id::OperatorUid;
@@ -62,6 +64,8 @@ pub struct Metadata {
     pub job_name: String,
     /// The operators, in the order of the job.
     pub operators: Vec<OperatorState>,
+    /// The files of other checkpoints' that it refers to, and others may.
+    pub shared: BTreeSet<String>,
 }
 
 impl Metadata {
@@ -114,13 +118,17 @@ pub fn write_metadata(metadata: &Metadata, out: &mut Vec<u8>) {
             }
         }
     }
+    (metadata.shared.len() as u32).encode(out);
+    for name in &metadata.shared {
+        name.encode(out);
+    }
 }
 
-/// Reads metadata that take up all of `bytes`.
+/// Reads metadata of a version that take up all of `bytes`.
 ///
 /// # Errors
 /// `Corrupt` if they are no metadata.
-pub fn read_metadata(bytes: &[u8]) -> Result<Metadata> {
+pub fn read_metadata(version: u32, bytes: &[u8]) -> Result<Metadata> {
     let mut input = bytes;
     let input = &mut input;
     let checkpoint = u64::decode(input)?;
@@ -139,6 +147,12 @@ pub fn read_metadata(bytes: &[u8]) -> Result<Metadata> {
     for _ in 0..take_len(input, 16)? {
         operators.push(read_operator(input)?);
     }
+    let mut shared = BTreeSet::new();
+    if version >= 2 {
+        for _ in 0..take_len(input, 4)? {
+            shared.insert(String::decode(input)?);
+        }
+    }
     if !input.is_empty() {
         let left = input.len();
         return Err(Error::corrupt(format!(
@@ -151,6 +165,7 @@ pub fn read_metadata(bytes: &[u8]) -> Result<Metadata> {
         completed_at,
         job_name,
         operators,
+        shared,
     })
 }
 

@@ -4,7 +4,7 @@ use thalweg_core::data::{Data, take_len};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::state::{Entries, Redistribution, StateSnapshot, TableSnapshot};
 
-use super::schema;
+use super::{schema, stores};
 
 const ENTRY_BYTES_MIN: usize = 8;
 
@@ -30,17 +30,21 @@ pub fn write_snapshot(snapshot: &StateSnapshot, out: &mut Vec<u8>) {
         (table.entries.len() as u32).encode(out);
         out.extend_from_slice(table.entries.as_bytes());
     }
+    stores::write(&snapshot.stores, out);
 }
 
-/// Reads a snapshot that takes up all of `bytes`.
+/// Reads a snapshot of a version that takes up all of `bytes`.
 ///
 /// # Errors
 /// `Corrupt` if they are no snapshot.
-pub fn read_snapshot(bytes: &[u8]) -> Result<StateSnapshot> {
+pub fn read_snapshot(version: u32, bytes: &[u8]) -> Result<StateSnapshot> {
     let mut input = bytes;
     let mut snapshot = StateSnapshot::default();
     for _ in 0..take_len(&mut input, 10)? {
         snapshot.tables.push(read_table(&mut input)?);
+    }
+    if version >= 2 {
+        snapshot.stores = stores::read(&mut input)?;
     }
     if input.is_empty() {
         Ok(snapshot)
@@ -75,6 +79,7 @@ fn read_table(input: &mut &[u8]) -> Result<TableSnapshot> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::VERSION;
     use proptest::prelude::*;
     use thalweg_core::data::Schema;
 
@@ -97,15 +102,15 @@ mod tests {
             let snapshot = StateSnapshot { tables, stores: Vec::new() };
             let mut bytes = Vec::new();
             write_snapshot(&snapshot, &mut bytes);
-            prop_assert_eq!(read_snapshot(&bytes).unwrap(), snapshot);
+            prop_assert_eq!(read_snapshot(VERSION, &bytes).unwrap(), snapshot);
             for end in 0..bytes.len() {
-                prop_assert!(read_snapshot(&bytes[..end]).is_err());
+                prop_assert!(read_snapshot(VERSION, &bytes[..end]).is_err());
             }
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read_snapshot(&bytes);
+            let _ = read_snapshot(VERSION, &bytes);
         }
     }
 

@@ -45,15 +45,24 @@ impl LocalDirectory {
     }
 
     fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.place_durably(path, |hidden| {
+            let mut file = File::create(hidden)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+    }
+
+    /// Makes a file under a hidden name by `make`, which syncs it, and gives it its name.
+    fn place_durably(
+        &self,
+        path: &Path,
+        make: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
         let directory = path.parent().unwrap_or(&self.root);
         create_directories(directory)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let hidden = directory.join(format!(".{name}.writing"));
-        let written = File::create(&hidden).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        });
-        let moved = written
+        let moved = make(&hidden)
             .and_then(|()| fs::rename(&hidden, path))
             .and_then(|()| sync_directory(directory));
         if moved.is_err() {
@@ -97,6 +106,37 @@ impl CheckpointStorage for LocalDirectory {
         let place = self.place(path);
         self.write_durably(&place, bytes)
             .map_err(|error| failed("write", &place, error))
+    }
+
+    fn put_file(&self, path: &str, from: &Path) -> Result<()> {
+        let place = self.place(path);
+        let put = self.place_durably(&place, |hidden| {
+            // Another name of the same file where that is possible: files of stores never change.
+            if fs::hard_link(from, hidden).is_err() {
+                fs::copy(from, hidden)?;
+            }
+            File::open(hidden)?.sync_all()
+        });
+        put.map_err(|error| {
+            failed("write", &place, error).context(format!("from `{}`", from.display()))
+        })
+    }
+
+    fn get_file(&self, path: &str, bytes: u64) -> Result<PathBuf> {
+        let place = self.place(path);
+        match fs::metadata(&place) {
+            Ok(found) if found.len() == bytes => Ok(place),
+            Ok(found) => Err(Error::corrupt(format!(
+                "`{}` is not whole: {} bytes, {bytes} expected",
+                place.display(),
+                found.len()
+            ))),
+            Err(error) if error.kind() == IoKind::NotFound => Err(Error::corrupt(format!(
+                "`{}` does not exist",
+                place.display()
+            ))),
+            Err(error) => Err(failed("read", &place, error)),
+        }
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {

@@ -296,6 +296,10 @@ mod tests {
             u64::MAX
         }
 
+        fn release(&self, directory: &Path) {
+            MemoryBackend.release(directory);
+        }
+
         fn open(&self, mut open: OpenStore<'_>) -> Result<Box<dyn StateStore>> {
             self.0(&mut open);
             Ok(self.1(MemoryBackend.open(open)?))

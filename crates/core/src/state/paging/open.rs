@@ -12,6 +12,7 @@ use super::super::store::{
     ByteRows, OpenStore, StateBackend, StateStore, StoreTable, StoredKey, WriteBatch, table_range,
 };
 use super::{Bits, Numbered, Paging, paged};
+use crate::config::CacheMemory;
 use crate::data::Rewrite;
 use crate::error::{Error, Result};
 use crate::host::Clock;
@@ -19,21 +20,40 @@ use crate::host::Clock;
 // Entries of an older shape are rewritten so many at a time.
 const REWRITTEN_MAX: usize = 8192;
 
+/// A directory that is deleted when nobody uses it any more.
+pub struct WorkingDirectory {
+    path: PathBuf,
+    backend: Arc<dyn StateBackend>,
+}
+
+impl WorkingDirectory {
+    /// A directory for stores of a backend.
+    pub fn new(path: PathBuf, backend: Arc<dyn StateBackend>) -> Arc<Self> {
+        Arc::new(WorkingDirectory { path, backend })
+    }
+}
+
+impl Drop for WorkingDirectory {
+    fn drop(&mut self) {
+        self.backend.release(&self.path);
+    }
+}
+
 /// Where the keyed state of an operator instance is kept.
 #[derive(Clone)]
 pub struct PagingSpec {
     /// What opens its store.
     pub backend: Arc<dyn StateBackend>,
-    /// A working directory of its own.
-    pub directory: PathBuf,
+    /// A working directory of its own, which goes with the last user of it.
+    pub directory: Arc<WorkingDirectory>,
     /// Stands in the names of its files; unique over all instances and attempts of a job.
     pub id: String,
     /// The key groups of the instance.
     pub key_groups: KeyGroups,
     /// How many key groups there are.
     pub max_parallelism: u32,
-    /// How much of the state is held in memory, in bytes.
-    pub cache_bytes: usize,
+    /// What it may hold in memory, shared with others.
+    pub cache: Arc<CacheMemory>,
     /// What time it is for values with a time to live.
     pub clock: Arc<dyn Clock>,
 }
@@ -41,12 +61,12 @@ pub struct PagingSpec {
 impl PagingSpec {
     /// Where the store itself lies.
     pub(super) fn store(&self) -> PathBuf {
-        self.directory.join("store")
+        self.directory.path.join("store")
     }
 
     /// Where the files of a checkpoint are linked.
     pub(super) fn links(&self, checkpoint: u64) -> PathBuf {
-        self.directory.join(format!("links-{checkpoint}"))
+        self.directory.path.join(format!("links-{checkpoint}"))
     }
 }
 
@@ -118,6 +138,7 @@ impl Paging {
             )
             .map_err(|error| error.context(format!("state `{}`", stored.name)))?;
         }
+        spec.cache.enter();
         Ok(Some(Paging {
             store,
             spec,

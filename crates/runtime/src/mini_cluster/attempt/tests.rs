@@ -1,5 +1,6 @@
 //! An attempt that cannot be started leaves nothing running.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use thalweg_core::operator::{Context, Outputs, Setup};
@@ -19,6 +20,14 @@ impl CheckpointStorage for Unlisted {
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {
+        Err(Error::corrupt(format!("`{path}` does not exist")))
+    }
+
+    fn put_file(&self, _: &str, _: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    fn get_file(&self, path: &str, _: u64) -> Result<PathBuf> {
         Err(Error::corrupt(format!("`{path}` does not exist")))
     }
 
