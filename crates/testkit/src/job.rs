@@ -4,6 +4,8 @@
 //! |--------------|------------------------------------------------------------------------------|
 //! | stepped      | 1, 2 and 3 instances, orders of steps drawn from seeds                       |
 //! | interrupted  | stopped behind a checkpoint and finished from it at another parallelism      |
+//! | stored       | so with keyed state in a store, of which next to nothing stays in memory     |
+//! | moved        | interrupted with a store, finished without, and the other way round          |
 //!
 //! Results count once: of an interrupted run those before the barrier, and those of the run that
 //! went on from it.
@@ -32,6 +34,9 @@ const RESCALED: [(u32, u32); 4] = [(1, 2), (2, 1), (2, 3), (3, 2)];
 // Rounds of the driver after which the barrier is asked for.
 const CHECKPOINTS_AFTER: [u64; 6] = [1, 2, 3, 5, 9, 17];
 const CHECKPOINT: u64 = 1;
+// Where keyed state is.
+const HEAP: &str = "the heap";
+const STORE: &str = "a store";
 
 /// Runs a job in every way and compares the values of the stream that `build` returns, in any
 /// order, with `expected`.
@@ -74,9 +79,19 @@ pub fn check_job<T: Data + Debug>(
     }
     for (before, after) in RESCALED {
         for rounds in CHECKPOINTS_AFTER {
-            let actual = interrupted(&build, before, after, rounds);
-            let run = format!("interrupted after {rounds} rounds, parallelism {before} → {after}");
-            compare(run, actual);
+            for backends in [[HEAP, HEAP], [STORE, STORE], [STORE, HEAP], [HEAP, STORE]] {
+                // Which of the backends it is moved between does not depend on the rounds.
+                if backends[0] != backends[1] && rounds % 2 == 0 {
+                    continue;
+                }
+                let actual = interrupted(&build, [before, after], backends, rounds);
+                let run = format!(
+                    "interrupted after {rounds} rounds, parallelism {before} → {after}, \
+                     state on {} → {}",
+                    backends[0], backends[1]
+                );
+                compare(run, actual);
+            }
         }
     }
 }
@@ -95,9 +110,11 @@ type Composed<T> = (JobGraph, ExecutionConfig, Staged<T>);
 fn compose<T: Data>(
     build: &impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
     parallelism: u32,
+    backend: &str,
 ) -> Result<Composed<T>> {
     let env = crate::environment();
     env.set_parallelism(parallelism).configure(|config| {
+        config.state_store = (backend == STORE).then(crate::store::tiny);
         config.batch_rows = 2;
         config.channel_batches = 1;
         config.chaining = false;
@@ -112,19 +129,23 @@ fn stepped<T: Data>(
     parallelism: u32,
     seed: u64,
 ) -> Result<Vec<T>> {
-    let (job, config, staged) = compose(build, parallelism)?;
+    let (job, config, staged) = compose(build, parallelism, HEAP)?;
     MiniCluster.run_stepped(&job, &config, seed, Arc::new(ManualClock::default()))?;
     Ok(staged.all())
 }
 
 fn interrupted<T: Data>(
     build: &impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
-    before: u32,
-    after: u32,
+    [before, after]: [u32; 2],
+    backends: [&str; 2],
     rounds: u64,
 ) -> Result<Vec<T>> {
-    let (job, config, staged) = compose(build, before)?;
-    let listener = Arc::new(MemoryListener::default());
+    let (job, config, staged) = compose(build, before, backends[0])?;
+    let listener = Arc::new(if backends[0] == backends[1] {
+        MemoryListener::default()
+    } else {
+        MemoryListener::canonical()
+    });
     let clock = Arc::new(ManualClock::default());
     let subtasks: usize = job
         .vertices
@@ -149,7 +170,7 @@ fn interrupted<T: Data>(
     }
     let snapshot: JobSnapshot = listener.take(CHECKPOINT).unwrap_or_default();
     let mut values = staged.before_barrier();
-    let (job, config, staged) = compose(build, after)?;
+    let (job, config, staged) = compose(build, after, backends[1])?;
     MiniCluster.run_interrupted(&job, &config, &plan(Some(&snapshot), None))?;
     values.extend(staged.all());
     Ok(values)

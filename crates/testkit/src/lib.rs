@@ -18,6 +18,7 @@ use thalweg_runtime::MiniCluster;
 mod harness;
 mod job;
 mod notation;
+mod store;
 
 pub use harness::{Harness, check, check_factory, check_two};
 pub use job::check_job;

@@ -32,8 +32,6 @@ const WRITES_MAX: usize = 8192;
 const BYTES_PER_KEY: usize = 48;
 // So much stays when slots are evicted, so that it is not done after every batch.
 const KEPT_PERCENT: usize = 95;
-// Slots that stay in any case.
-const RESIDENTS_MIN: usize = 16;
 // One in so many loaded or written values is measured.
 const MEASURED_PART: f64 = 1.0 / 256.0;
 
@@ -129,7 +127,7 @@ impl Paging {
         if self.residents <= room {
             return Ok(());
         }
-        let kept = room / 100 * KEPT_PERCENT;
+        let kept = room.saturating_mul(KEPT_PERCENT) / 100;
         while self.residents > kept {
             let found = self.resident.next(self.hand);
             let Some(index) = found.or_else(|| self.resident.next(0)) else {
@@ -285,7 +283,7 @@ impl Paging {
             // Twice the encoded length: allocators round up, and collections keep room.
             bytes += 2 * self.behind_pointers as usize;
         }
-        Ok((self.spec.cache.share_bytes() / bytes).max(RESIDENTS_MIN))
+        Ok((self.spec.cache.share_bytes() / bytes).max(1))
     }
 }
 

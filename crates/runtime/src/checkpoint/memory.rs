@@ -15,9 +15,21 @@ use super::{BarrierListener, InstanceSnapshot, JobSnapshot, Moment};
 pub struct MemoryListener {
     snapshots: Mutex<HashMap<u64, JobSnapshot>>,
     passed: Mutex<HashMap<u64, usize>>,
+    canonical: bool,
+    // The files of stores are there as long as these are.
+    frozen: Mutex<Vec<FrozenState>>,
 }
 
 impl MemoryListener {
+    /// A listener whose snapshots hold what is in stores as well, as savepoints do: any backend
+    /// can restore them.
+    pub fn canonical() -> Self {
+        MemoryListener {
+            canonical: true,
+            ..MemoryListener::default()
+        }
+    }
+
     /// How many subtasks a checkpoint's barrier has passed: the checkpoint is complete when these
     /// are all subtasks of the job.
     pub fn passed(&self, checkpoint: u64) -> usize {
@@ -45,8 +57,18 @@ impl BarrierListener for MemoryListener {
         let Moment::Barrier(checkpoint) = moment else {
             return Ok(());
         };
+        let frozen = freeze()?;
+        let state = if self.canonical {
+            frozen.encode()?
+        } else {
+            frozen.encode_beside_store()?
+        };
+        if frozen.store.is_some() {
+            let mut kept = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(frozen);
+        }
         let instance = InstanceSnapshot {
-            state: freeze()?.encode()?,
+            state,
             finished: false,
         };
         let mut snapshots = self
