@@ -185,7 +185,10 @@ impl Paging {
         self.checkpoints += 1;
         let links = self.spec.links(self.checkpoints);
         let checkpoint = self.store.checkpoint(&links)?;
-        let mut tables: Vec<StoredTable> = self.names.iter().map(StoredTable::empty).collect();
+        let mut tables: Vec<StoredTable> = {
+            let names = self.names.iter();
+            names.map(|name| StoredTable::empty(name)).collect()
+        };
         for table in &self.tables {
             let schema = schemas::entry(declared[table.declared].table.as_ref(), Some(keys));
             tables[usize::from(table.number)].schema = schema;

@@ -47,9 +47,9 @@ pub struct StoredTable {
 
 impl StoredTable {
     /// A table that is no longer declared, and empty.
-    pub(super) fn empty(name: &String) -> Self {
+    pub(super) fn empty(name: &str) -> Self {
         StoredTable {
-            name: name.clone(),
+            name: name.to_owned(),
             schema: Schema::Unit,
         }
     }
