@@ -5,7 +5,7 @@ mod restart;
 
 use std::time::Duration;
 
-pub use checkpointing::{CheckpointConfig, CheckpointMode, Recovery, Retention};
+pub use checkpointing::{CheckpointConfig, CheckpointMode, ClaimMode, Recovery, Retention};
 pub use restart::RestartStrategy;
 
 /// How a bounded job may be run.

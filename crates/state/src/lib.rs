@@ -10,6 +10,7 @@
 
 pub mod checkpoints;
 pub mod format;
+pub mod savepoints;
 pub mod storage;
 
 pub use checkpoints::{CheckpointStore, Loaded};

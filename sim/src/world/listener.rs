@@ -121,7 +121,7 @@ impl BarrierListener for SimListener {
 
     fn durable(&self) -> Option<u64> {
         Some(match self.plant {
-            Some(Plant::CommitEarly) => self.shown().max(self.request.latest()),
+            Some(Plant::CommitEarly) => self.shown().max(self.request.latest().checkpoint),
             _ => self.shown(),
         })
     }

@@ -10,8 +10,8 @@ use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::JobGraph;
 use thalweg_core::time::ProcessingTime;
 use thalweg_runtime::checkpoint::{
-    CheckpointExecutor, CheckpointRequest, Checkpoints, ExecutorSpec, SharedListener,
-    StartingPoint, StoringListener, Todo,
+    CheckpointExecutor, CheckpointRequest, Checkpoints, ExecutorSpec, Requests, Savepoints,
+    SharedListener, StartingPoint, StoringListener, Todo,
 };
 use thalweg_runtime::mini_cluster::{BuildSpec, build, parkers, subtasks};
 use thalweg_runtime::task::{Step, Subtask};
@@ -48,6 +48,10 @@ pub struct ProcessSpec<'a> {
     pub checkpointing: &'a CheckpointConfig,
     /// Where they go.
     pub checkpoints: Checkpoints,
+    /// Where savepoints go.
+    pub savepoints: Savepoints,
+    /// What users ask for.
+    pub requests: Arc<Requests>,
     /// Where the attempt starts.
     pub from: &'a StartingPoint,
     /// Milliseconds of the clock that never goes back.
@@ -109,7 +113,10 @@ impl Process {
                 tasks,
                 request,
                 listener: gathering,
-                checkpoints: spec.checkpoints.clone(),
+                checkpoints: Some(spec.checkpoints.clone()),
+                savepoints: spec.savepoints.clone(),
+                claimed: None,
+                requests: spec.requests.clone(),
             },
             restored,
             spec.now,

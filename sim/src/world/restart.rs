@@ -65,6 +65,11 @@ impl World {
             config: &config,
             checkpointing: &self.scenario.checkpointing,
             checkpoints,
+            savepoints: thalweg_runtime::checkpoint::Savepoints::of(
+                &config,
+                thalweg_core::id::JobId(7),
+            ),
+            requests: std::sync::Arc::default(),
             from: &from,
             now: self.now,
             plant: self.plant,
