@@ -174,20 +174,33 @@ impl Process {
         event.or_else(|| time().map(|_| Event::Time))
     }
 
+    /// Hands users' requests to the coordinator; what follows.
+    ///
+    /// # Errors
+    /// As [`Process::hand_in`].
+    pub fn take_requests(&mut self, now: u64, wall: i64) -> Result<Vec<u64>, Error> {
+        following(self.executor.take_requests(now, ProcessingTime(wall)))
+    }
+
     /// Hands an event to the coordinator; what follows for the job, and the checkpoints to store.
     ///
     /// # Errors
     /// What fails the job.
     pub fn hand_in(&mut self, event: &Event, now: u64) -> Result<Vec<u64>, Error> {
-        let mut store = Vec::new();
-        for todo in self.executor.on(event, now) {
-            match todo {
-                // Every task is asked again and again.
-                Todo::Wake => {}
-                Todo::Store(checkpoint) => store.push(checkpoint),
-                Todo::Fail(error) => return Err(error),
-            }
-        }
-        Ok(store)
+        following(self.executor.on(event, now))
     }
+}
+
+/// The checkpoints to store, or what fails the job.
+fn following(todo: Vec<Todo>) -> Result<Vec<u64>, Error> {
+    let mut store = Vec::new();
+    for todo in todo {
+        match todo {
+            // Every task is asked again and again.
+            Todo::Wake => {}
+            Todo::Store(checkpoint) => store.push(checkpoint),
+            Todo::Fail(error) => return Err(error),
+        }
+    }
+    Ok(store)
 }
