@@ -26,7 +26,7 @@ pub use executor::{CheckpointExecutor, ExecutorSpec, Todo};
 pub use job_snapshot::{InstanceSnapshot, JobSnapshot, OperatorSnapshot};
 pub use memory::MemoryListener;
 pub use requests::{ManualRequest, Reply, Requests, Stopped};
-pub use savepoints::{Claimed, Savepoints};
+pub use savepoints::{Claimed, Savepoints, dispose};
 pub use silent::SilentListener;
 pub use stored::{Checkpoints, StartingPoint};
 pub use storing::StoringListener;

@@ -57,6 +57,17 @@ impl Savepoints {
     }
 }
 
+/// Deletes the savepoint in a directory. Returns whether the directory is gone: files of others in
+/// it are kept.
+///
+/// # Errors
+/// As [`savepoints::dispose`].
+pub fn dispose(path: &str) -> Result<bool> {
+    let path = path.trim_end_matches('/');
+    let path = path.strip_suffix("/_metadata").unwrap_or(path);
+    savepoints::dispose(&LocalDirectory::from_uri(path)?)
+}
+
 /// A checkpoint or savepoint that a job has started from and become the owner of: it is deleted as
 /// if the job had written it.
 pub struct Claimed {
