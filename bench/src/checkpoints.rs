@@ -99,7 +99,7 @@ impl Plan {
         while !over.load(Ordering::Acquire) && !job.is_finished() {
             std::thread::sleep(Duration::from_millis(20));
         }
-        job.canceller().cancel();
+        job.client().cancel();
         if let Err(error) = job.join()
             && !over.load(Ordering::Acquire)
         {

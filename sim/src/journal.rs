@@ -17,6 +17,10 @@ pub struct Counts {
     pub failures: u64,
     /// Completed checkpoints.
     pub checkpoints: u64,
+    /// Savepoints that users were given.
+    pub savepoints: u64,
+    /// Stops with a savepoint.
+    pub stops: u64,
     /// Starts from a checkpoint.
     pub restores: u64,
     /// Starts that passed over a damaged checkpoint.
@@ -36,6 +40,8 @@ impl Counts {
         self.crashes += other.crashes;
         self.failures += other.failures;
         self.checkpoints += other.checkpoints;
+        self.savepoints += other.savepoints;
+        self.stops += other.stops;
         self.restores += other.restores;
         self.passed_over += other.passed_over;
         self.longest_end = self.longest_end.max(other.longest_end);
@@ -58,6 +64,8 @@ impl fmt::Display for Counts {
         writeln!(f, "crashes      {}", self.crashes)?;
         writeln!(f, "failures     {}", self.failures)?;
         writeln!(f, "checkpoints  {}", self.checkpoints)?;
+        let stops = self.stops;
+        writeln!(f, "savepoints   {}, {stops} stops", self.savepoints)?;
         let passed_over = self.passed_over;
         writeln!(
             f,

@@ -19,13 +19,17 @@ pub enum Plant {
     KeepEverything,
     /// Sinks are never told that the end of the job is durable.
     HoldLastNotice,
+    /// Sinks hear that a savepoint is durable as soon as it is asked for.
+    CommitSavepoint,
+    /// A job that was stopped with a savepoint starts again from an older checkpoint.
+    ForgetStop,
     /// The watermark of an operator falls behind a timer.
     LowerWatermark,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 9] = [
+    pub const ALL: [Plant; 11] = [
         Plant::CommitTwice,
         Plant::CommitEarly,
         Plant::DropSnapshot,
@@ -34,17 +38,22 @@ impl Plant {
         Plant::ForgetMetadata,
         Plant::KeepEverything,
         Plant::HoldLastNotice,
+        Plant::CommitSavepoint,
+        Plant::ForgetStop,
         Plant::LowerWatermark,
     ];
 
     /// The properties one of which must be seen not to hold.
     pub fn breaks(self) -> &'static [&'static str] {
         match self {
-            Plant::CommitTwice | Plant::CommitEarly => &["exactly once", "replay"],
+            Plant::CommitTwice | Plant::CommitEarly | Plant::CommitSavepoint => {
+                &["exactly once", "replay"]
+            }
             Plant::DropSnapshot | Plant::ForgetMetadata => &["complete"],
             Plant::LoseTimer | Plant::LoseEntry => &["exactly once", "replay"],
             Plant::KeepEverything => &["leaks"],
             Plant::HoldLastNotice => &["progress"],
+            Plant::ForgetStop => &["complete", "exactly once"],
             Plant::LowerWatermark => &["watermarks"],
         }
     }

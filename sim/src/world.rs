@@ -7,6 +7,7 @@ pub mod observed;
 pub mod power;
 pub mod process;
 mod restart;
+mod savepoints;
 mod step;
 pub mod storage;
 
@@ -69,6 +70,7 @@ pub struct World {
     // The newest checkpoint whose commits may have happened.
     committed_up_to: u64,
     failed_deletions: u64,
+    users: savepoints::Users,
     backoff: thalweg_coordination::failover::RestartBackoff,
 }
 
@@ -87,6 +89,7 @@ impl World {
         journal.count(|counts| *counts.workloads.entry(workload.name()).or_default() += 1);
         World {
             checking: Dice::new(seed, 4),
+            users: savepoints::Users::new(Dice::new(seed, 5)),
             faults_left: if scenario.kinds.is_empty() {
                 0
             } else {
@@ -119,13 +122,20 @@ impl World {
             let Some((mut process, job)) = self.start() else {
                 continue;
             };
-            match self.attempt(&mut process, &job) {
+            let ended = self.attempt(&mut process, &job);
+            match ended {
+                Ended::Finished if self.starts_again() => {
+                    self.journal.note(format_args!("starts again"));
+                }
                 Ended::Finished => {
                     self.finish();
                     return;
                 }
                 Ended::Crashed => self.crash(),
-                Ended::Failed => self.journal.count(|counts| counts.failures += 1),
+                Ended::Failed => {
+                    self.abandon(&mut process);
+                    self.journal.count(|counts| counts.failures += 1);
+                }
                 Ended::Violated => return,
             }
         }
@@ -223,6 +233,7 @@ impl World {
         if let Err(error) = self.checkpoints().store.discard_all() {
             self.journal.violate(format!("leaks: {error}"));
         }
+        self.dispose_savepoints();
         self.judge(leaks::check_end(&self.storage.paths()));
         self.journal
             .note(format_args!("end after {} steps", self.step));

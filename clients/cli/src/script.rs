@@ -1,6 +1,6 @@
 //! Runs scripts: statement after statement, waiting for each job.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,10 @@ use thalweg::sql::error::SqlError;
 use thalweg::sql::session::{InsertJob, Outcome, QueryJob, Session};
 
 use crate::arguments::{OutputFormat, SqlOptions};
+use crate::control::server::Control;
 use crate::exit;
 use crate::interrupt::Interrupt;
+use crate::jobs;
 use crate::output::Printer;
 use crate::progress::Progress;
 
@@ -22,6 +24,8 @@ pub enum Failure {
     Sql(Box<SqlError>),
     /// The job failed.
     Job(thalweg::Error),
+    /// A job of another process could not be told what it should do.
+    Command(anyhow::Error),
     /// Ctrl-C.
     Interrupted,
 }
@@ -50,10 +54,14 @@ pub struct Runner {
     pub quiet: bool,
     /// Ctrl-C.
     pub interrupt: Interrupt,
+    /// Whether standard output says the ids of jobs.
+    pub announce: bool,
+    /// Where others reach the jobs.
+    pub control: Control,
 }
 
-/// Runs `thalweg sql`.
-pub fn run(options: &SqlOptions) -> u8 {
+/// Runs `thalweg sql`, and what `thalweg run` makes of its options, which announces its jobs.
+pub fn run(options: &SqlOptions, announce: bool) -> u8 {
     let terminal = std::io::stdout().is_terminal();
     let default = if terminal {
         OutputFormat::Table
@@ -66,6 +74,8 @@ pub fn run(options: &SqlOptions) -> u8 {
         final_rows: options.final_rows,
         quiet: options.quiet,
         interrupt: Interrupt::listen(),
+        announce,
+        control: Control::default(),
     };
     for setting in &options.settings {
         let Some((key, value)) = setting.split_once('=') else {
@@ -129,6 +139,10 @@ impl Runner {
                     eprintln!("error: {error}");
                     return exit::FAILED;
                 }
+                Err(Failure::Command(error)) => {
+                    eprintln!("error: {error:#}");
+                    return exit::FAILED;
+                }
             }
         }
         exit::OK
@@ -145,6 +159,10 @@ impl Runner {
             }
             Outcome::Query(job) => self.run_query(*job),
             Outcome::Insert(job) => self.run_insert(*job),
+            Outcome::Job(job) => {
+                let rows = jobs::execute(&job).map_err(Failure::Command)?;
+                self.show(rows.map_or(Outcome::Done, Outcome::Rows))
+            }
         }
     }
 
@@ -165,7 +183,7 @@ impl Runner {
         };
         let mut printer = Printer::new(self.output, query.schema.clone(), with_op, self.final_rows);
         let job = MiniCluster.start(&query.graph, &query.config)?;
-        let canceller = job.canceller();
+        let client = job.client();
         let progress = Progress::begin(self.quiet);
         let started = now();
         let mut printed = Ok(());
@@ -174,7 +192,7 @@ impl Runner {
                 Ok(rows) => {
                     printed = printer.print(&rows);
                     if printed.is_err() {
-                        canceller.cancel();
+                        client.cancel();
                         break;
                     }
                 }
@@ -182,7 +200,7 @@ impl Runner {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.interrupt.is_set() {
-                canceller.cancel();
+                client.cancel();
                 break;
             }
         }
@@ -202,18 +220,25 @@ impl Runner {
 
     fn run_insert(&mut self, insert: InsertJob) -> Result<(), Failure> {
         let job = MiniCluster.start(&insert.graph, &insert.config)?;
+        let _registered = self.control.register(job.client());
+        if self.announce {
+            let mut out = std::io::stdout();
+            writeln!(out, "Job has been submitted with JobID {}", job.id())
+                .and_then(|()| out.flush())
+                .map_err(thalweg::Error::from)?;
+        }
         if let Some(directory) = &insert.config.checkpointing.directory {
             let directory = directory.trim_end_matches('/');
             eprintln!("checkpoints of this job: {directory}/{}", job.id());
         }
-        let canceller = job.canceller();
+        let client = job.client();
         let progress = Progress::begin(self.quiet);
         let started = now();
         while !job.is_finished() {
             std::thread::park_timeout(Duration::from_millis(5));
             progress.show(&job, started.elapsed());
             if self.interrupt.is_set() {
-                canceller.cancel();
+                client.cancel();
                 break;
             }
         }

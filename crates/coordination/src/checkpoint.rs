@@ -2,5 +2,8 @@
 
 mod coordinator;
 mod pending;
+mod purpose;
+mod requests;
 
 pub use coordinator::{Abort, CheckpointCoordinator, Decision, Event};
+pub use purpose::Purpose;

@@ -6,7 +6,7 @@ mod state_store;
 
 use std::time::Duration;
 
-pub use checkpointing::{CheckpointConfig, CheckpointMode, Recovery, Retention};
+pub use checkpointing::{CheckpointConfig, CheckpointMode, ClaimMode, Recovery, Retention};
 pub use restart::RestartStrategy;
 pub use state_store::{CacheMemory, StateStoreConfig};
 

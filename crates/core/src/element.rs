@@ -3,11 +3,35 @@
 use crate::container::Payload;
 use crate::watermark::{Watermark, WatermarkStatus};
 
+/// What a barrier is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BarrierKind {
+    /// A checkpoint, which the job owns.
+    #[default]
+    Checkpoint,
+    /// A savepoint, which a user owns: aligned, whatever the mode.
+    Savepoint,
+    /// A savepoint with which the job stops: nothing moves behind it, no timer fires.
+    Suspend,
+}
+
 /// The point at which a checkpoint cuts a stream: what came before belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Barrier {
     /// The checkpoint's number, rising by one.
     pub checkpoint: u64,
+    /// What it is for.
+    pub kind: BarrierKind,
+}
+
+impl Barrier {
+    /// The barrier of a checkpoint that the job owns.
+    pub const fn of_checkpoint(checkpoint: u64) -> Self {
+        Barrier {
+            checkpoint,
+            kind: BarrierKind::Checkpoint,
+        }
+    }
 }
 
 /// One element of a stream.

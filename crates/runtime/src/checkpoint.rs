@@ -5,25 +5,30 @@
 //! its snapshot to the job's [`BarrierListener`]. An instance whose input has ended hands over its
 //! last snapshot, which stands for it from then on.
 
-mod counting;
 mod executor;
 mod job_snapshot;
 mod memory;
+mod requests;
+mod savepoints;
+mod silent;
 mod stored;
 mod storing;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use thalweg_core::element::{Barrier, BarrierKind};
 use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
 use thalweg_core::state::FrozenState;
 
-pub use counting::CountingListener;
 pub use executor::{CheckpointExecutor, ExecutorSpec, Todo};
 pub use job_snapshot::{FrozenJob, InstanceSnapshot, JobSnapshot, OperatorSnapshot};
 pub use memory::MemoryListener;
+pub use requests::{ManualRequest, Reply, Requests, Stopped};
+pub use savepoints::{Claimed, Savepoints, dispose};
+pub use silent::SilentListener;
 pub use stored::{Checkpoints, StartingPoint};
 pub use storing::StoringListener;
 
@@ -65,18 +70,59 @@ pub trait BarrierListener: Send + Sync {
 /// A listener shared by all subtasks.
 pub type SharedListener = Arc<dyn BarrierListener>;
 
-/// The latest checkpoint that sources should start.
+/// What sources should do: start a checkpoint, end.
 #[derive(Debug, Default)]
-pub struct CheckpointRequest(AtomicU64);
+pub struct CheckpointRequest {
+    // The number, and below it the kind in two bits: both are read at once.
+    latest: AtomicU64,
+    resumed: AtomicU64,
+    drained: AtomicBool,
+}
+
+const KIND_BITS: u32 = 2;
 
 impl CheckpointRequest {
-    /// Asks for a checkpoint; numbers rise.
-    pub fn request(&self, checkpoint: u64) {
-        self.0.fetch_max(checkpoint, Ordering::AcqRel);
+    /// Asks for a barrier; numbers rise.
+    pub fn request(&self, barrier: Barrier) {
+        let kind = match barrier.kind {
+            BarrierKind::Checkpoint => 0,
+            BarrierKind::Savepoint => 1,
+            BarrierKind::Suspend => 2,
+        };
+        let packed = barrier.checkpoint << KIND_BITS | kind;
+        self.latest.fetch_max(packed, Ordering::AcqRel);
     }
 
-    /// The latest number asked for; 0 at first.
-    pub fn latest(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+    /// The latest barrier asked for; number 0 at first.
+    pub fn latest(&self) -> Barrier {
+        let packed = self.latest.load(Ordering::Acquire);
+        Barrier {
+            checkpoint: packed >> KIND_BITS,
+            kind: match packed & ((1 << KIND_BITS) - 1) {
+                0 => BarrierKind::Checkpoint,
+                1 => BarrierKind::Savepoint,
+                _ => BarrierKind::Suspend,
+            },
+        }
+    }
+
+    /// The savepoint of this number came to nothing: what is suspended behind it goes on.
+    pub fn resume(&self, checkpoint: u64) {
+        self.resumed.fetch_max(checkpoint, Ordering::AcqRel);
+    }
+
+    /// The latest savepoint behind which nothing stays suspended.
+    pub fn resumed(&self) -> u64 {
+        self.resumed.load(Ordering::Acquire)
+    }
+
+    /// Has the sources end, as if they had nothing more.
+    pub fn drain(&self) {
+        self.drained.store(true, Ordering::Release);
+    }
+
+    /// Whether the sources should end.
+    pub fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Acquire)
     }
 }

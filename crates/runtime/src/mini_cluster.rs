@@ -2,6 +2,7 @@
 
 mod attempt;
 mod build;
+mod job_client;
 mod master;
 mod recovery;
 mod running_job;
@@ -9,15 +10,17 @@ mod running_job;
 use std::sync::Arc;
 
 use thalweg_core::config::ExecutionConfig;
+use thalweg_core::element::Barrier;
 use thalweg_core::error::Result;
 use thalweg_core::graph::{Executor, JobGraph, JobResult};
 use thalweg_core::host::ManualClock;
 
-use crate::checkpoint::{BarrierListener, CheckpointRequest, CountingListener, JobSnapshot};
+use crate::checkpoint::{BarrierListener, CheckpointRequest, JobSnapshot, SilentListener};
 use crate::driver::stepped::SteppedDriver;
 
 pub use build::{BuildSpec, BuiltJob, build, parkers, subtasks};
-pub use running_job::{Canceller, RunningJob};
+pub use job_client::{JobClient, JobStatus};
+pub use running_job::RunningJob;
 
 /// Runs jobs on threads of this process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +46,7 @@ impl MiniCluster {
         seed: u64,
         clock: Arc<ManualClock>,
     ) -> Result<JobResult> {
-        let listener: Arc<dyn BarrierListener> = Arc::new(CountingListener::new(0));
+        let listener: Arc<dyn BarrierListener> = Arc::new(SilentListener);
         let built = build(&BuildSpec {
             job,
             config,
@@ -89,7 +92,7 @@ impl MiniCluster {
         while driver.round()? {
             round += 1;
             if Some(round) == plan.checkpoint_after {
-                request.request(1);
+                request.request(Barrier::of_checkpoint(1));
             }
             if plan.abandon_when.is_some_and(|done| done()) {
                 return Ok(false);

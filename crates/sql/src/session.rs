@@ -17,7 +17,7 @@ use self::relations::planned_table;
 use self::show::text_rows;
 use crate::catalog::Catalog;
 use crate::catalog::options::SessionOptions;
-use crate::dialect::{CreateTable, ObjectKind, Statement};
+use crate::dialect::{CreateTable, JobStatement, ObjectKind, Statement};
 use crate::error::{SqlError, SqlResult};
 use crate::functions::Functions;
 use crate::plan::relation::check_options;
@@ -34,6 +34,8 @@ pub enum Outcome {
     Query(Box<QueryJob>),
     /// An insert, or a set of them, that is ready to run.
     Insert(Box<InsertJob>),
+    /// A statement about jobs that run: whoever runs them has to execute it.
+    Job(JobStatement),
 }
 
 /// A session.
@@ -134,6 +136,7 @@ impl Session {
             }
             Statement::Explain { details, statement } => self.explain(details, statement),
             Statement::Show(show) => self.show(show),
+            Statement::Job(job) => Ok(Outcome::Job(job.clone())),
             Statement::Describe {
                 kind: ObjectKind::Table,
                 name,

@@ -28,6 +28,8 @@ const INLINE_BYTES_MAX: usize = 20 * 1024;
 pub struct CheckpointStore {
     storage: Arc<dyn CheckpointStorage>,
     job: String,
+    // The directory of a savepoint, which is named after no number.
+    savepoint: Option<String>,
 }
 
 /// A checkpoint, read back.
@@ -47,6 +49,16 @@ impl CheckpointStore {
         CheckpointStore {
             storage,
             job: job.into(),
+            savepoint: None,
+        }
+    }
+
+    /// Where one savepoint is written: the directory `name` of a storage.
+    pub fn savepoint(storage: Arc<dyn CheckpointStorage>, name: impl Into<String>) -> Self {
+        CheckpointStore {
+            storage,
+            job: String::new(),
+            savepoint: Some(name.into()),
         }
     }
 
@@ -64,7 +76,10 @@ impl CheckpointStore {
     }
 
     fn directory(&self, checkpoint: u64) -> String {
-        self.below(&format!("chk-{checkpoint}"))
+        match &self.savepoint {
+            Some(name) => name.clone(),
+            None => self.below(&format!("chk-{checkpoint}")),
+        }
     }
 
     /// Makes sure that checkpoints can be written, before a job relies on it.
@@ -72,7 +87,10 @@ impl CheckpointStore {
     /// # Errors
     /// What the storage fails with.
     pub fn check_writable(&self) -> Result<()> {
-        let probe = self.below(".probe");
+        let probe = match &self.savepoint {
+            Some(name) => format!("{name}/.probe"),
+            None => self.below(".probe"),
+        };
         self.storage.write(&probe, &[])?;
         self.storage.delete(&probe)
     }

@@ -10,6 +10,7 @@
 
 pub mod checkpoints;
 pub mod format;
+pub mod savepoints;
 mod shared_files;
 pub mod storage;
 pub mod store;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use thalweg_core::host::ManualClock;
-use thalweg_runtime::checkpoint::{CountingListener, JobSnapshot, SharedListener};
+use thalweg_runtime::checkpoint::{JobSnapshot, SharedListener, SilentListener};
 use thalweg_runtime::driver::stepped::SteppedDriver;
 use thalweg_runtime::mini_cluster::{BuildSpec, build, parkers};
 
@@ -34,7 +34,7 @@ pub fn check(
     let side = Ledger::new(TRANSACTIONS_FROM, Arc::default(), Journal::default(), None);
     let mut run = || {
         let (job, config) = compose(workload, &side, max_parallelism, dice)?;
-        let listener: SharedListener = Arc::new(CountingListener::new(0));
+        let listener: SharedListener = Arc::new(SilentListener);
         let built = build(&BuildSpec {
             job: &job,
             config: &config,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use thalweg_core::element::BarrierKind;
 use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::key_group::stable_hash_bytes;
@@ -125,7 +126,13 @@ impl BarrierListener for SimListener {
 
     fn durable(&self) -> Option<u64> {
         Some(match self.plant {
-            Some(Plant::CommitEarly) => self.shown().max(self.request.latest()),
+            Some(Plant::CommitSavepoint) => match self.request.latest() {
+                barrier if barrier.kind == BarrierKind::Savepoint => {
+                    self.shown().max(barrier.checkpoint)
+                }
+                _ => self.shown(),
+            },
+            Some(Plant::CommitEarly) => self.shown().max(self.request.latest().checkpoint),
             _ => self.shown(),
         })
     }

@@ -10,8 +10,8 @@ use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::JobGraph;
 use thalweg_core::time::ProcessingTime;
 use thalweg_runtime::checkpoint::{
-    CheckpointExecutor, CheckpointRequest, Checkpoints, ExecutorSpec, SharedListener,
-    StartingPoint, StoringListener, Todo,
+    CheckpointExecutor, CheckpointRequest, Checkpoints, ExecutorSpec, Requests, Savepoints,
+    SharedListener, StartingPoint, StoringListener, Todo,
 };
 use thalweg_runtime::mini_cluster::{BuildSpec, build, parkers, subtasks};
 use thalweg_runtime::task::{Step, Subtask};
@@ -48,6 +48,10 @@ pub struct ProcessSpec<'a> {
     pub checkpointing: &'a CheckpointConfig,
     /// Where they go.
     pub checkpoints: Checkpoints,
+    /// Where savepoints go.
+    pub savepoints: Savepoints,
+    /// What users ask for.
+    pub requests: Arc<Requests>,
     /// Where the attempt starts.
     pub from: &'a StartingPoint,
     /// Milliseconds of the clock that never goes back.
@@ -109,7 +113,10 @@ impl Process {
                 tasks,
                 request,
                 listener: gathering,
-                checkpoints: spec.checkpoints.clone(),
+                checkpoints: Some(spec.checkpoints.clone()),
+                savepoints: spec.savepoints.clone(),
+                claimed: None,
+                requests: spec.requests.clone(),
             },
             restored,
             spec.now,
@@ -167,20 +174,33 @@ impl Process {
         event.or_else(|| time().map(|_| Event::Time))
     }
 
+    /// Hands users' requests to the coordinator; what follows.
+    ///
+    /// # Errors
+    /// As [`Process::hand_in`].
+    pub fn take_requests(&mut self, now: u64, wall: i64) -> Result<Vec<u64>, Error> {
+        following(self.executor.take_requests(now, ProcessingTime(wall)))
+    }
+
     /// Hands an event to the coordinator; what follows for the job, and the checkpoints to store.
     ///
     /// # Errors
     /// What fails the job.
     pub fn hand_in(&mut self, event: &Event, now: u64) -> Result<Vec<u64>, Error> {
-        let mut store = Vec::new();
-        for todo in self.executor.on(event, now) {
-            match todo {
-                // Every task is asked again and again.
-                Todo::Wake => {}
-                Todo::Store(checkpoint) => store.push(checkpoint),
-                Todo::Fail(error) => return Err(error),
-            }
-        }
-        Ok(store)
+        following(self.executor.on(event, now))
     }
+}
+
+/// The checkpoints to store, or what fails the job.
+fn following(todo: Vec<Todo>) -> Result<Vec<u64>, Error> {
+    let mut store = Vec::new();
+    for todo in todo {
+        match todo {
+            // Every task is asked again and again.
+            Todo::Wake => {}
+            Todo::Store(checkpoint) => store.push(checkpoint),
+            Todo::Fail(error) => return Err(error),
+        }
+    }
+    Ok(store)
 }

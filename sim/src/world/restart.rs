@@ -50,7 +50,7 @@ impl World {
     fn try_start(&mut self) -> Result<(Process, JobGraph), Error> {
         let checkpoints = self.checkpoints();
         let found = checkpoints.newest()?;
-        let mut from = found.unwrap_or_default();
+        let mut from = self.not_before_the_stop(found.unwrap_or_default())?;
         self.note_start(&from);
         if let (Some(snapshot), Some(plant)) = (&mut from.snapshot, self.plant) {
             self.lose(snapshot, plant);
@@ -65,6 +65,8 @@ impl World {
             config: &config,
             checkpointing: &self.scenario.checkpointing,
             checkpoints,
+            savepoints: self.savepoints(),
+            requests: self.users.requests.clone(),
             from: &from,
             now: self.now,
             plant: self.plant,

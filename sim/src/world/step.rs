@@ -87,10 +87,21 @@ impl World {
     }
 
     fn step_coordinator(&mut self, process: &mut Process, job: &JobGraph) -> Option<Ended> {
+        self.ask();
+        match process.take_requests(self.now, self.wall()) {
+            _ if self.power.is_off() => return Some(Ended::Crashed),
+            Ok(requested) => self.put_off(process, requested),
+            Err(error) => {
+                self.fail(&error);
+                return Some(Ended::Failed);
+            }
+        }
         while let Some(event) = process.next_event(self.now) {
             self.journal.note(format_args!("{event:?} at {}", self.now));
             let before = process.executor.completed().last();
-            let store = match process.hand_in(&event, self.now) {
+            let handed_in = process.hand_in(&event, self.now);
+            self.hear(process, job);
+            let store = match handed_in {
                 Ok(store) => store,
                 // The process goes down while it discards a checkpoint.
                 Err(_) if self.power.is_off() => return Some(Ended::Crashed),
@@ -102,11 +113,7 @@ impl World {
             if self.power.is_off() {
                 return Some(Ended::Crashed);
             }
-            for checkpoint in store {
-                let slow = self.step < self.weather.slow_until;
-                let takes = self.dice.below(if slow { 3000 } else { 10 });
-                process.storing.push_back((self.now + takes, checkpoint));
-            }
+            self.put_off(process, store);
             let newest = process.executor.completed().last();
             if let Some(checkpoint) = newest.filter(|_| newest != before) {
                 self.completed(process, job, checkpoint);
@@ -128,6 +135,15 @@ impl World {
         }
         process.stored.push_back(event);
         None
+    }
+
+    /// Storing takes a while.
+    fn put_off(&mut self, process: &mut Process, store: Vec<u64>) {
+        for checkpoint in store {
+            let slow = self.step < self.weather.slow_until;
+            let takes = self.dice.below(if slow { 3000 } else { 10 });
+            process.storing.push_back((self.now + takes, checkpoint));
+        }
     }
 
     /// Sinks hear that a checkpoint is durable: soon, late or not at all. Whether they do now.
@@ -152,6 +168,8 @@ impl World {
         process.listener.show(durable);
         self.journal.note(format_args!("durable {durable}"));
         let newest = process.executor.completed().last().unwrap_or(0);
+        // The stop of the job is durable as its end is, with the savepoint.
+        let newest = newest.max(self.users.stopped_at());
         self.committed_up_to = self.committed_up_to.max(durable.min(newest));
         true
     }

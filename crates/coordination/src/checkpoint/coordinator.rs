@@ -15,6 +15,8 @@
 //! | skipped     | a task that acknowledges a newer one has gone past an older one: that is over   |
 //! | all ended   | one last checkpoint is stored: what sinks hold back is committed with it        |
 //! | failures    | more in a row than tolerated fail the job                                       |
+//! | savepoint   | starts alone: one barrier at a time, so that none overtakes it; counts for nothing |
+//! | stop        | suspended: nothing starts behind it; drained: the last checkpoint is the savepoint |
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,14 +24,21 @@ use std::time::Duration;
 use thalweg_core::config::CheckpointConfig;
 
 use super::pending::{Pending, Stage};
+use super::purpose::Purpose;
+use super::requests::Requests;
 
 /// What has happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Time has passed.
     Time,
-    /// Somebody wants a checkpoint now.
-    Requested,
+    /// Somebody wants one now.
+    Requested {
+        /// The request, a number of the caller's.
+        request: u64,
+        /// What for.
+        purpose: Purpose,
+    },
     /// A task has handed over its snapshot.
     Acknowledged {
         /// The checkpoint.
@@ -76,6 +85,20 @@ pub enum Decision {
     Trigger {
         /// The checkpoint.
         checkpoint: u64,
+        /// What it is for.
+        purpose: Purpose,
+        /// Whose request it is, if it is not a periodic one.
+        request: Option<u64>,
+    },
+    /// Have the sources end: the last checkpoint is the savepoint of this request.
+    Drain {
+        /// The request.
+        request: u64,
+    },
+    /// A request comes too late: the job ends.
+    Refuse {
+        /// The request.
+        request: u64,
     },
     /// Make the snapshots of a checkpoint durable, and say when that is done.
     Store {
@@ -108,7 +131,7 @@ pub struct CheckpointCoordinator {
     running: BTreeSet<usize>,
     next: u64,
     pending: Vec<Pending>,
-    requested: bool,
+    requests: Requests,
     // Milliseconds.
     last_start: u64,
     last_end: Option<u64>,
@@ -126,7 +149,7 @@ impl CheckpointCoordinator {
             running: (0..tasks).collect(),
             next: last + 1,
             pending: Vec::new(),
-            requested: false,
+            requests: Requests::default(),
             last_start: now,
             last_end: None,
             failures: 0,
@@ -146,15 +169,32 @@ impl CheckpointCoordinator {
     /// When the next periodic checkpoint starts, if one may.
     fn due(&self) -> Option<u64> {
         let interval = millis(self.settings.interval?);
-        let free = self.collecting() < self.settings.max_concurrent.max(1);
         let pause = self
             .last_end
             .map_or(0, |end| end + millis(self.settings.min_pause));
-        (free && !self.running.is_empty()).then(|| (self.last_start + interval).max(pause))
+        // What users ask for goes first, or it would wait for ever where checkpoints follow
+        // closely on each other.
+        let free = self.may_start(Purpose::Checkpoint) && self.requests.is_empty();
+        free.then(|| (self.last_start + interval).max(pause))
     }
 
-    fn collecting(&self) -> usize {
-        self.pending.len()
+    /// Whether one may start now.
+    ///
+    /// Barriers of several checkpoints would be abandoned for each other where channels are
+    /// aligned. Of the job's own the next ones make up for that; a savepoint is alone on its way.
+    fn may_start(&self, purpose: Purpose) -> bool {
+        let open = |p: &Pending| p.stage == Stage::Collecting;
+        let mut pending = self.pending.iter();
+        let alone = match purpose {
+            Purpose::Checkpoint => {
+                let own = pending.clone().filter(|p| !p.purpose.is_savepoint());
+                own.count() < self.settings.max_concurrent.max(1)
+                    && !pending.any(|p| p.purpose.is_savepoint() && open(p))
+            }
+            _ => !pending.any(open),
+        };
+        let stops = self.pending.iter().any(|p| p.purpose.stops());
+        alone && !stops && !self.requests.is_stopping() && !self.running.is_empty()
     }
 
     /// What follows from an event.
@@ -162,7 +202,7 @@ impl CheckpointCoordinator {
         let mut decisions = Vec::new();
         match event {
             Event::Time => {}
-            Event::Requested => self.requested = true,
+            Event::Requested { request, purpose } => self.requests.add(*request, *purpose),
             Event::Acknowledged { checkpoint, task } => {
                 self.skip(*checkpoint, *task, &mut decisions);
                 let pending = self.pending.iter_mut();
@@ -175,14 +215,7 @@ impl CheckpointCoordinator {
             }
             Event::Ended { task } => self.end(*task, now, &mut decisions),
             Event::Stored { checkpoint } => self.complete(*checkpoint, now, &mut decisions),
-            Event::StoringFailed { checkpoint } => {
-                let failures = self.failures;
-                self.abort(*checkpoint, Abort::NotStored, &mut decisions);
-                let tolerated = self.failures <= self.settings.tolerable_failures;
-                if self.is_last(*checkpoint) && self.failures > failures && tolerated {
-                    self.start_last(now, &mut decisions);
-                }
-            }
+            Event::StoringFailed { checkpoint } => self.fail(*checkpoint, now, &mut decisions),
         }
         self.expire(now, &mut decisions);
         self.trigger(now, &mut decisions);
@@ -221,8 +254,27 @@ impl CheckpointCoordinator {
         }
     }
 
+    fn fail(&mut self, checkpoint: u64, now: u64, decisions: &mut Vec<Decision>) {
+        let failures = self.failures;
+        if !self.abort(checkpoint, Abort::NotStored, decisions) || !self.is_last(checkpoint) {
+            return;
+        }
+        // The job has emitted all it had: without the savepoint it ends like any other.
+        let drained = self.requests.is_stopping();
+        self.requests.go_on();
+        let again = self.failures > failures && self.failures <= self.settings.tolerable_failures;
+        if drained || again {
+            self.start_last(now, decisions);
+        }
+    }
+
     fn start_last(&mut self, now: u64, decisions: &mut Vec<Decision>) {
-        let checkpoint = self.start(now);
+        let purpose = if self.requests.is_stopping() {
+            Purpose::Drain
+        } else {
+            Purpose::Checkpoint
+        };
+        let checkpoint = self.start(purpose, now);
         self.last = Some(checkpoint);
         if let Some(last) = self.pending.last_mut() {
             last.stage = Stage::Storing;
@@ -235,13 +287,15 @@ impl CheckpointCoordinator {
         self.last == Some(checkpoint)
     }
 
-    fn start(&mut self, now: u64) -> u64 {
+    fn start(&mut self, purpose: Purpose, now: u64) -> u64 {
         let checkpoint = self.next;
         self.next += 1;
-        self.last_start = now;
-        self.requested = false;
+        if !purpose.is_savepoint() {
+            self.last_start = now;
+        }
         let missing = self.running.clone();
-        self.pending.push(Pending::new(checkpoint, now, missing));
+        let pending = Pending::new(checkpoint, purpose, now, missing);
+        self.pending.push(pending);
         checkpoint
     }
 
@@ -250,11 +304,18 @@ impl CheckpointCoordinator {
         let Some(at) = self.pending.iter().position(stored) else {
             return;
         };
-        self.pending.remove(at);
+        let purpose = self.pending.remove(at).purpose;
+        decisions.push(Decision::Complete { checkpoint });
+        if purpose.is_savepoint() {
+            if purpose.stops() {
+                self.requests.stop();
+            }
+            return;
+        }
         self.failures = 0;
         self.last_end = Some(now);
-        decisions.push(Decision::Complete { checkpoint });
-        let older = self.pending.iter().filter(|p| p.checkpoint < checkpoint);
+        let own = |p: &&Pending| !p.purpose.is_savepoint() && p.checkpoint < checkpoint;
+        let older = self.pending.iter().filter(own);
         let older: Vec<u64> = older.map(|pending| pending.checkpoint).collect();
         for older in older {
             self.abort(older, Abort::Subsumed, decisions);
@@ -275,13 +336,15 @@ impl CheckpointCoordinator {
         }
     }
 
-    fn abort(&mut self, checkpoint: u64, reason: Abort, decisions: &mut Vec<Decision>) {
+    /// Whether it was there to be aborted.
+    fn abort(&mut self, checkpoint: u64, reason: Abort, decisions: &mut Vec<Decision>) -> bool {
         let Some(at) = self.pending.iter().position(|p| p.checkpoint == checkpoint) else {
-            return;
+            return false;
         };
-        self.pending.remove(at);
+        let purpose = self.pending.remove(at).purpose;
         decisions.push(Decision::Abort { checkpoint, reason });
-        if matches!(reason, Abort::Expired | Abort::NotStored) {
+        let failed = matches!(reason, Abort::Expired | Abort::NotStored);
+        if failed && !purpose.is_savepoint() {
             self.failures += 1;
             if self.failures > self.settings.tolerable_failures {
                 decisions.push(Decision::FailJob {
@@ -289,15 +352,45 @@ impl CheckpointCoordinator {
                 });
             }
         }
+        true
     }
 
     fn trigger(&mut self, now: u64, decisions: &mut Vec<Decision>) {
-        let free = self.collecting() < self.settings.max_concurrent.max(1);
-        let wanted = (self.requested && free) || self.due().is_some_and(|due| due <= now);
-        if wanted && !self.running.is_empty() {
-            let checkpoint = self.start(now);
-            decisions.push(Decision::Trigger { checkpoint });
+        if self.running.is_empty() || self.requests.is_stopped() {
+            let late = self.requests.take_all();
+            decisions.extend(late.map(|request| Decision::Refuse { request }));
+            return;
         }
+        let wanted = self.requests.first();
+        match wanted.filter(|(_, purpose)| self.may_start(*purpose)) {
+            Some((request, Purpose::Drain)) => {
+                self.requests.drain();
+                decisions.push(Decision::Drain { request });
+            }
+            Some((request, purpose)) => {
+                self.requests.take();
+                self.start_at_sources(purpose, Some(request), now, decisions);
+            }
+            None if self.due().is_some_and(|due| due <= now) => {
+                self.start_at_sources(Purpose::Checkpoint, None, now, decisions);
+            }
+            None => {}
+        }
+    }
+
+    fn start_at_sources(
+        &mut self,
+        purpose: Purpose,
+        request: Option<u64>,
+        now: u64,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let checkpoint = self.start(purpose, now);
+        decisions.push(Decision::Trigger {
+            checkpoint,
+            purpose,
+            request,
+        });
     }
 }
 

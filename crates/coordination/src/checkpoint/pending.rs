@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::purpose::Purpose;
+
 /// How far a checkpoint has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -14,6 +16,7 @@ pub(super) enum Stage {
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
     pub checkpoint: u64,
+    pub purpose: Purpose,
     /// When it started, in milliseconds.
     pub started: u64,
     pub stage: Stage,
@@ -21,9 +24,10 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub fn new(checkpoint: u64, started: u64, missing: BTreeSet<usize>) -> Self {
+    pub fn new(checkpoint: u64, purpose: Purpose, started: u64, missing: BTreeSet<usize>) -> Self {
         Pending {
             checkpoint,
+            purpose,
             started,
             stage: Stage::Collecting,
             missing,

@@ -41,6 +41,8 @@ pub struct CheckpointConfig {
     pub directory: Option<String>,
     /// `incremental`: a checkpoint may say of what has not changed where an earlier one has it.
     pub incremental: bool,
+    /// `savepoint-dir`: where savepoints go whose request names no directory.
+    pub savepoint_directory: Option<String>,
     /// `num-retained`, at least 1.
     pub retained: usize,
     /// `externalized-checkpoint-retention`
@@ -58,10 +60,21 @@ impl Default for CheckpointConfig {
             tolerable_failures: 0,
             directory: None,
             incremental: false,
+            savepoint_directory: None,
             retained: 1,
             retention: Retention::default(),
         }
     }
+}
+
+/// `execution.state-recovery.claim-mode`: who owns what a job has started from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClaimMode {
+    /// Whoever owned it: the job reads it once and never comes back to its files.
+    #[default]
+    NoClaim,
+    /// The job: it is deleted when the job's own checkpoints have replaced it.
+    Claim,
 }
 
 /// `execution.state-recovery.*`: a checkpoint or savepoint to start from.
@@ -71,4 +84,17 @@ pub struct Recovery {
     pub path: String,
     /// `ignore-unclaimed-state`: state of operators that the job no longer has is left behind.
     pub ignore_unclaimed: bool,
+    /// `claim-mode`
+    pub claim: ClaimMode,
+}
+
+impl Recovery {
+    /// From a path, with the other settings as they are by default.
+    pub fn new(path: impl Into<String>) -> Self {
+        Recovery {
+            path: path.into(),
+            ignore_unclaimed: false,
+            claim: ClaimMode::NoClaim,
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod joins;
 mod pipelines;
 mod recovery;
 mod rolling;
+mod savepoints;
 mod sessions;
 mod triggers;
 mod ttl;

@@ -44,6 +44,11 @@ impl Ledger {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How often something was committed.
+    pub(super) fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
+    }
+
     pub(super) fn values(&self) -> Vec<u64> {
         let mut values: Vec<u64> = self.lock().iter().flat_map(|(_, v)| v.clone()).collect();
         values.sort_unstable();
@@ -188,10 +193,7 @@ impl Directory {
         let [kept] = kept.as_deref().unwrap_or(&[]) else {
             panic!("one job, one directory: {kept:?}")
         };
-        Recovery {
-            path: kept.path().display().to_string(),
-            ignore_unclaimed: false,
-        }
+        Recovery::new(kept.path().display().to_string())
     }
 }
 
@@ -389,10 +391,7 @@ fn recovered(from: &std::path::Path, name: &str) -> Result<Vec<u64>> {
     let (ledger, directory) = (Ledger::default(), Directory::new(name));
     let env = job(&ledger, &directory, &[]);
     env.configure(|config| {
-        config.recovery = Some(Recovery {
-            path: from.display().to_string(),
-            ignore_unclaimed: false,
-        });
+        config.recovery = Some(Recovery::new(from.display().to_string()));
     });
     env.execute()?;
     Ok(ledger.values())

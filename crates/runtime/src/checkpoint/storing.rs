@@ -1,7 +1,7 @@
 //! The listener of a job that stores its checkpoints: gathers snapshots, tells the coordinator.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +18,16 @@ pub struct StoringListener {
     gathered: Mutex<Gathered>,
     events: SyncSender<Event>,
     durable: AtomicU64,
+    sparing: Option<Sparing>,
+}
+
+/// What is left out where only savepoints are stored: most jobs never have one, and snapshots cost.
+struct Sparing {
+    /// Operators whose last snapshot is kept when their input has ended: what sources have read and
+    /// what sinks have to commit. The others have emitted all they had.
+    kept: BTreeSet<OperatorUid>,
+    /// Whether the job ends with a savepoint: all is kept, and sinks wait for it.
+    drained: AtomicBool,
 }
 
 /// The snapshots of a checkpoint so far, and whose they are.
@@ -30,6 +40,8 @@ struct Parts {
 #[derive(Default)]
 struct Gathered {
     checkpoints: BTreeMap<u64, Parts>,
+    /// The savepoints under way, where only savepoints are stored.
+    wanted: BTreeSet<u64>,
     /// The last snapshots of instances that have ended.
     ended: Vec<(OperatorUid, SubtaskInfo, FrozenState)>,
     /// Checkpoints whose late snapshots nobody wants.
@@ -46,6 +58,35 @@ impl StoringListener {
             gathered: Mutex::default(),
             events,
             durable: AtomicU64::new(durable),
+            sparing: None,
+        }
+    }
+
+    /// A listener of a job that stores savepoints only: sinks commit at their end. `kept` are the
+    /// operators whose last snapshots are needed.
+    pub fn of_savepoints(
+        events: SyncSender<Event>,
+        durable: u64,
+        kept: BTreeSet<OperatorUid>,
+    ) -> Self {
+        StoringListener {
+            sparing: Some(Sparing {
+                kept,
+                drained: AtomicBool::new(false),
+            }),
+            ..StoringListener::new(events, durable)
+        }
+    }
+
+    /// A savepoint starts.
+    pub fn want(&self, savepoint: u64) {
+        self.gathered().wanted.insert(savepoint);
+    }
+
+    /// The job ends with a savepoint.
+    pub fn drain(&self) {
+        if let Some(sparing) = &self.sparing {
+            sparing.drained.store(true, Ordering::Release);
         }
     }
 
@@ -71,6 +112,7 @@ impl StoringListener {
     pub fn give_up(&self, checkpoint: u64) {
         let mut gathered = self.gathered();
         gathered.checkpoints.remove(&checkpoint);
+        gathered.wanted.remove(&checkpoint);
         gathered.given_up.insert(checkpoint);
     }
 
@@ -80,6 +122,22 @@ impl StoringListener {
         self.gathered()
             .given_up
             .retain(|given_up| *given_up > checkpoint);
+    }
+
+    /// Whether the snapshot of a barrier is wanted.
+    fn wants(&self, checkpoint: u64) -> bool {
+        let gathered = self.gathered();
+        checkpoint > self.durable.load(Ordering::Acquire)
+            && !gathered.given_up.contains(&checkpoint)
+            && (self.sparing.is_none() || gathered.wanted.contains(&checkpoint))
+    }
+
+    /// Whether the last snapshot of an operator is.
+    fn wants_last(&self, uid: &OperatorUid) -> bool {
+        let sparing = self.sparing.as_ref();
+        sparing.is_none_or(|sparing| {
+            sparing.drained.load(Ordering::Acquire) || sparing.kept.contains(uid)
+        })
     }
 
     fn gathered(&self) -> std::sync::MutexGuard<'_, Gathered> {
@@ -95,18 +153,12 @@ impl BarrierListener for StoringListener {
         info: &SubtaskInfo,
         freeze: &mut dyn FnMut() -> Result<FrozenState>,
     ) -> Result<()> {
-        let wanted = match moment {
-            Moment::Barrier(checkpoint) => {
-                checkpoint > self.durable.load(Ordering::Acquire)
-                    && !self.gathered().given_up.contains(&checkpoint)
-            }
-            Moment::End => true,
+        let state = match moment {
+            Moment::Barrier(checkpoint) if !self.wants(checkpoint) => return Ok(()),
+            Moment::End if !self.wants_last(uid) => FrozenState::default(),
+            // Outside of the lock: other subtasks freeze theirs at the same time.
+            _ => freeze()?,
         };
-        if !wanted {
-            return Ok(());
-        }
-        // Outside of the lock: other subtasks freeze theirs at the same time.
-        let state = freeze()?;
         let mut gathered = self.gathered();
         match moment {
             Moment::Barrier(checkpoint) => {
@@ -136,6 +188,11 @@ impl BarrierListener for StoringListener {
     }
 
     fn durable(&self) -> Option<u64> {
-        Some(self.durable.load(Ordering::Acquire))
+        let durable = self.durable.load(Ordering::Acquire);
+        let waits = self
+            .sparing
+            .as_ref()
+            .is_none_or(|sparing| durable == u64::MAX || sparing.drained.load(Ordering::Acquire));
+        waits.then_some(durable)
     }
 }

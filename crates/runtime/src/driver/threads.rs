@@ -42,6 +42,7 @@ impl Clock for SystemClock {
 pub struct JobControl {
     stopped: AtomicBool,
     cancelled: AtomicBool,
+    failed: AtomicBool,
     error: Mutex<Option<Error>>,
 }
 
@@ -50,6 +51,16 @@ impl JobControl {
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
         self.stopped.store(true, Ordering::Release);
+    }
+
+    /// All tasks have ended: stops what is left.
+    pub fn end(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing but the end of all tasks can have stopped the job.
+    pub fn is_undisturbed(&self) -> bool {
+        !self.is_cancelled() && !self.failed.load(Ordering::Acquire)
     }
 
     /// Whether all threads should end.
@@ -68,6 +79,7 @@ impl JobControl {
         if first.is_none() && !self.is_cancelled() {
             *first = Some(error);
         }
+        self.failed.store(true, Ordering::Release);
         self.stopped.store(true, Ordering::Release);
     }
 

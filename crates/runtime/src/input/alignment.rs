@@ -2,7 +2,7 @@
 //! count twice after a restore, no channel waits, and only the last barrier counts.
 
 use thalweg_core::config::CheckpointMode;
-use thalweg_core::element::Barrier;
+use thalweg_core::element::{Barrier, BarrierKind};
 
 /// What a barrier led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,10 @@ impl BarrierAligner {
 
     /// Whether nothing may be read from a channel for now.
     pub fn is_blocked(&self, channel: usize) -> bool {
-        self.delivered[channel] && self.mode == CheckpointMode::ExactlyOnce
+        // A savepoint is exact in any mode: other jobs start from it.
+        let of_job = |barrier: Barrier| barrier.kind == BarrierKind::Checkpoint;
+        let overtaken = self.mode == CheckpointMode::AtLeastOnce && self.current.is_none_or(of_job);
+        self.delivered[channel] && !overtaken
     }
 
     /// A channel has delivered a barrier.
@@ -87,7 +90,7 @@ mod tests {
     use super::*;
 
     const fn barrier(checkpoint: u64) -> Barrier {
-        Barrier { checkpoint }
+        Barrier::of_checkpoint(checkpoint)
     }
 
     #[test]
@@ -135,5 +138,21 @@ mod tests {
             aligner.on_barrier(1, barrier(1)),
             Aligned::Complete(barrier(1))
         );
+    }
+
+    #[test]
+    fn at_least_once_a_savepoint_is_aligned_all_the_same() {
+        let mut aligner = BarrierAligner::new(2, CheckpointMode::AtLeastOnce);
+        let savepoint = Barrier {
+            checkpoint: 1,
+            kind: BarrierKind::Savepoint,
+        };
+        assert_eq!(aligner.on_barrier(0, savepoint), Aligned::Waiting);
+        assert!(aligner.is_blocked(0) && !aligner.is_blocked(1));
+        assert_eq!(
+            aligner.on_barrier(1, savepoint),
+            Aligned::Complete(savepoint)
+        );
+        assert!(!aligner.is_blocked(0));
     }
 }

@@ -8,82 +8,47 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use thalweg_coordination::checkpoint::Event;
-use thalweg_core::config::ExecutionConfig;
 use thalweg_core::error::Result;
 use thalweg_core::host::Clock;
 
-use crate::checkpoint::{
-    CheckpointExecutor, CheckpointRequest, Checkpoints, ExecutorSpec, StoringListener, Todo,
-};
+use crate::checkpoint::{CheckpointExecutor, ExecutorSpec, Todo};
 use crate::driver::threads::JobControl;
 use crate::exchange::Parker;
 
-// How long the thread sleeps at most, so that it notices that the job has been stopped.
-const SLEEP_MAX: Duration = Duration::from_millis(50);
+// How long the thread sleeps at most. Whoever wants something sends an event.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
 
-/// What both kinds of threads need.
+/// What the thread needs besides the checkpoints.
 pub(super) struct Master {
-    pub(super) config: ExecutionConfig,
-    pub(super) tasks: usize,
-    pub(super) request: Arc<CheckpointRequest>,
     pub(super) parkers: Vec<Arc<Parker>>,
     pub(super) control: Arc<JobControl>,
 }
 
 impl Master {
-    fn trigger(&self, checkpoint: u64) {
-        self.request.request(checkpoint);
-        self.wake();
-    }
-
     fn wake(&self) {
         self.parkers.iter().for_each(|parker| parker.wake());
     }
 
-    /// Sends barriers, of which nothing is stored. No thread without an interval.
-    pub(super) fn spawn_ticker(self) -> Result<Option<JoinHandle<()>>> {
-        let Some(interval) = self.config.checkpointing.interval else {
-            return Ok(None);
-        };
-        let thread = std::thread::Builder::new().name("checkpoint-ticker".to_owned());
-        let ticker = thread.spawn(move || {
-            let mut checkpoint = 0;
-            loop {
-                std::thread::park_timeout(interval);
-                if self.control.is_stopped() {
-                    return;
-                }
-                checkpoint += 1;
-                self.trigger(checkpoint);
-            }
-        })?;
-        Ok(Some(ticker))
-    }
-
-    /// Takes checkpoints and stores them.
+    /// Starts the thread. It returns how many checkpoints have passed all tasks.
     pub(super) fn spawn(
         self,
         events: Receiver<Event>,
-        listener: Arc<StoringListener>,
-        checkpoints: Checkpoints,
+        spec: ExecutorSpec,
         restored: u64,
         clock: Arc<dyn Clock>,
-    ) -> Result<JoinHandle<()>> {
+    ) -> Result<JoinHandle<u64>> {
         let now = clock.monotonic_nanos() / 1_000_000;
-        let spec = ExecutorSpec {
-            config: self.config.checkpointing.clone(),
-            tasks: self.tasks,
-            request: self.request.clone(),
-            listener,
-            checkpoints,
-        };
         let mut storing = Storing {
             executor: CheckpointExecutor::new(spec, restored, now)?,
             master: self,
             clock,
         };
         let thread = std::thread::Builder::new().name("checkpoint-coordinator".to_owned());
-        Ok(thread.spawn(move || storing.run(&events))?)
+        Ok(thread.spawn(move || {
+            storing.run(&events);
+            storing.executor.abandon();
+            storing.executor.passed()
+        })?)
     }
 }
 
@@ -99,31 +64,48 @@ impl Storing {
     }
 
     fn run(&mut self, events: &Receiver<Event>) {
-        while !self.master.control.is_stopped() {
+        loop {
+            let requested = self.executor.take_requests(self.now(), self.clock.now());
+            self.carry_out(requested);
+            if self.is_over() {
+                return;
+            }
             let next = self.executor.next_time();
             let wait = next.map(|at| Duration::from_millis(at.saturating_sub(self.now())));
             let wait = wait.unwrap_or(SLEEP_MAX).min(SLEEP_MAX);
             match events.recv_timeout(wait) {
-                Ok(event) => self.on(event),
-                Err(RecvTimeoutError::Timeout) => self.on(Event::Time),
+                Ok(event) => self.on(&event),
+                Err(RecvTimeoutError::Timeout) => self.on(&Event::Time),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn on(&mut self, event: Event) {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            for todo in self.executor.on(&event, self.now()) {
-                match todo {
-                    Todo::Wake => self.master.wake(),
-                    Todo::Store(checkpoint) => {
-                        events.push_back(self.executor.store(checkpoint, self.clock.now()));
-                    }
-                    Todo::Fail(error) => {
-                        self.master.control.fail(error);
-                        self.master.wake();
-                    }
+    /// A savepoint that only waits for the end of tasks is stored although they have ended: that
+    /// they have is said in events that are there already.
+    fn is_over(&self) -> bool {
+        let control = &self.master.control;
+        let awaited = control.is_undisturbed() && self.executor.is_asked();
+        control.is_stopped() && !awaited
+    }
+
+    fn on(&mut self, event: &Event) {
+        let todo = self.executor.on(event, self.now());
+        self.carry_out(todo);
+    }
+
+    fn carry_out(&mut self, todo: Vec<Todo>) {
+        let mut todo = VecDeque::from(todo);
+        while let Some(next) = todo.pop_front() {
+            match next {
+                Todo::Wake => self.master.wake(),
+                Todo::Store(checkpoint) => {
+                    let event = self.executor.store(checkpoint, self.clock.now());
+                    todo.extend(self.executor.on(&event, self.now()));
+                }
+                Todo::Fail(error) => {
+                    self.master.control.fail(error);
+                    self.master.wake();
                 }
             }
         }

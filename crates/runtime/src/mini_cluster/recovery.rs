@@ -2,15 +2,23 @@
 
 use std::sync::Arc;
 
-use thalweg_core::config::Recovery;
+use thalweg_core::config::{ClaimMode, Recovery};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::JobGraph;
 use thalweg_state::LocalDirectory;
 
-use crate::checkpoint::{StartingPoint, passed_over, to_standard_error};
+use crate::checkpoint::{Claimed, StartingPoint, passed_over, to_standard_error};
+
+/// What a job starts from.
+#[derive(Default)]
+pub(super) struct Recovered {
+    pub(super) from: StartingPoint,
+    /// It, if the job becomes its owner.
+    pub(super) claimed: Option<Arc<Claimed>>,
+}
 
 /// Reads what a user wants a job to start from, and checks that the job can take all of it.
-pub(super) fn recover(recovery: &Recovery, job: &JobGraph) -> Result<StartingPoint> {
+pub(super) fn recover(recovery: &Recovery, job: &JobGraph) -> Result<Recovered> {
     // What users copy from elsewhere may end in the metadata file.
     let path = recovery.path.trim_end_matches('/');
     let path = path.strip_suffix("/_metadata").unwrap_or(path);
@@ -18,6 +26,12 @@ pub(super) fn recover(recovery: &Recovery, job: &JobGraph) -> Result<StartingPoi
     let loaded = thalweg_state::checkpoints::load_named(storage, &mut |error| {
         to_standard_error(&passed_over(error));
     })?;
+    if loaded.metadata.is_finished() {
+        to_standard_error(&format!(
+            "`{}` is of a job that had come to its end, or was drained: there is nothing left to do",
+            loaded.place
+        ));
+    }
     let operators = job.vertices.iter().flat_map(|vertex| &vertex.operators);
     let known: Vec<_> = operators.map(|operator| &operator.uid).collect();
     let stateful = |uid| {
@@ -26,14 +40,28 @@ pub(super) fn recover(recovery: &Recovery, job: &JobGraph) -> Result<StartingPoi
             .flat_map(|state| &state.tables)
             .any(|table| !table.entries.is_empty())
     };
-    let mut stored = loaded.metadata.operators.iter();
-    let orphan = stored.find(|operator| !known.contains(&&operator.uid) && stateful(&operator.uid));
-    if let Some(orphan) = orphan.filter(|_| !recovery.ignore_unclaimed) {
+    let orphans = loaded.metadata.operators.iter();
+    let orphans = orphans.filter(|stored| !known.contains(&&stored.uid) && stateful(&stored.uid));
+    let orphans =
+        orphans.map(|stored| format!("operator `{}` (uid `{}`)", stored.name, stored.uid));
+    let orphans: Vec<String> = orphans.collect();
+    if !orphans.is_empty() && !recovery.ignore_unclaimed {
         return Err(Error::user(format!(
-            "checkpoint `{}` has state of operator `{}` (uid `{}`), which the job does not have; \
+            "checkpoint `{}` has state of {}, which the job does not have; \
              set `execution.state-recovery.ignore-unclaimed-state` to leave it behind",
-            loaded.place, orphan.name, orphan.uid
+            loaded.place,
+            orphans.join(", ")
         )));
     }
-    Ok(StartingPoint::from(loaded))
+    let claimed = match recovery.claim {
+        ClaimMode::NoClaim => None,
+        ClaimMode::Claim => {
+            let storage = LocalDirectory::from_uri(&loaded.place)?;
+            Some(Arc::new(Claimed::new(Arc::new(storage))))
+        }
+    };
+    Ok(Recovered {
+        from: StartingPoint::from(loaded),
+        claimed,
+    })
 }

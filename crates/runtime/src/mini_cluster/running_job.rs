@@ -1,8 +1,7 @@
 //! A job that runs: its attempts, one after another.
 #![allow(clippy::disallowed_methods)] // A shell: it owns a thread and waits on the machine's clock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,88 +14,52 @@ use thalweg_core::id::JobId;
 use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::metrics::OperatorMetrics;
 
-use super::attempt::{Attempt, Handle, Metrics};
-use super::recovery::recover;
-use crate::checkpoint::{Checkpoints, StartingPoint};
+use super::attempt::{Attempt, AttemptSpec, Ended, Metrics};
+use super::job_client::{JobClient, JobStatus, Shared};
+use super::recovery::{Recovered, recover};
+use crate::checkpoint::{Checkpoints, Savepoints, StartingPoint, Stopped};
 use crate::driver::threads::SystemClock;
 
 /// A job that runs.
 pub struct RunningJob {
     id: JobId,
+    name: Arc<str>,
     metrics: Metrics,
     shared: Arc<Shared>,
     supervisor: JoinHandle<Result<u64>>,
-}
-
-/// Stops a running job from another thread.
-#[derive(Clone)]
-pub struct Canceller {
-    shared: Arc<Shared>,
-    supervisor: std::thread::Thread,
-}
-
-#[derive(Default)]
-struct Shared {
-    cancelled: AtomicBool,
-    running: Mutex<Option<Handle>>,
-}
-
-impl Shared {
-    fn running(&self) -> MutexGuard<'_, Option<Handle>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
-    }
-
-    /// Makes an attempt the one that a cancellation stops.
-    fn run(&self, attempt: &Attempt) {
-        let handle = attempt.handle();
-        let mut running = self.running();
-        if self.is_cancelled() {
-            handle.cancel();
-        }
-        *running = Some(handle);
-    }
-}
-
-impl Canceller {
-    /// Stops the job.
-    pub fn cancel(&self) {
-        self.shared.cancelled.store(true, Ordering::Release);
-        if let Some(handle) = self.shared.running().as_ref() {
-            handle.cancel();
-        }
-        // It may be waiting to start again.
-        self.supervisor.unpark();
-    }
 }
 
 impl RunningJob {
     pub(super) fn start(job: &JobGraph, config: &ExecutionConfig) -> Result<Self> {
         let id = new_id(&SystemClock::default());
         let checkpoints = Checkpoints::of(config, id)?;
-        let from = match &config.recovery {
+        let Recovered { from, claimed } = match &config.recovery {
             Some(recovery) => recover(recovery, job)?,
-            None => StartingPoint::default(),
+            None => Recovered::default(),
         };
-        let first = Attempt::start(job, config, checkpoints.as_ref(), &from, None)?;
-        let metrics = first.metrics.clone();
         let shared = Arc::new(Shared::default());
-        shared.run(&first);
-        let supervisor = Supervisor {
+        let spec = AttemptSpec {
             job: job.clone(),
             config: config.clone(),
             checkpoints,
+            savepoints: Savepoints::of(config, id),
+            claimed,
+            requests: shared.requests.clone(),
+        };
+        let first = Attempt::start(&spec, &from, None)?;
+        let metrics = first.metrics.clone();
+        shared.run(&first);
+        let supervisor = Supervisor {
+            spec,
             from,
             shared: shared.clone(),
             clock: SystemClock::default(),
         };
         let thread = std::thread::Builder::new().name("job-supervisor".to_owned());
-        let supervisor = thread.spawn(move || supervisor.run(first))?;
+        let supervisor = thread.spawn(move || supervisor.run_to_end(first))?;
         Ok(RunningJob {
             id,
+            name: config.job_name.as_str().into(),
             metrics,
             shared,
             supervisor,
@@ -118,9 +81,11 @@ impl RunningJob {
         self.supervisor.is_finished()
     }
 
-    /// What stops this job from elsewhere.
-    pub fn canceller(&self) -> Canceller {
-        Canceller {
+    /// What speaks to this job from elsewhere.
+    pub fn client(&self) -> JobClient {
+        JobClient {
+            id: self.id,
+            name: self.name.clone(),
             shared: self.shared.clone(),
             supervisor: self.supervisor.thread().clone(),
         }
@@ -142,41 +107,90 @@ impl RunningJob {
 }
 
 struct Supervisor {
-    job: JobGraph,
-    config: ExecutionConfig,
-    checkpoints: Option<Checkpoints>,
+    spec: AttemptSpec,
     from: StartingPoint,
     shared: Arc<Shared>,
     clock: SystemClock,
 }
 
 impl Supervisor {
-    fn run(self, first: Attempt) -> Result<u64> {
+    fn run_to_end(mut self, first: Attempt) -> Result<u64> {
+        let ended = self.run(first);
+        self.shared.set_status(match &ended {
+            Ok(_) => JobStatus::Finished,
+            Err(_) if self.shared.is_cancelled() => JobStatus::Canceled,
+            Err(_) => JobStatus::Failed,
+        });
+        self.shared.requests.close();
+        ended
+    }
+
+    fn run(&mut self, first: Attempt) -> Result<u64> {
         let metrics = first.metrics.clone();
         let seed = self.clock.monotonic_nanos();
-        let mut backoff = RestartBackoff::new(self.config.restart.clone(), seed);
+        let mut backoff = RestartBackoff::new(self.spec.config.restart.clone(), seed);
         let mut attempt = first;
         loop {
             let ended = attempt.join();
-            if ended.cancelled || self.shared.is_cancelled() {
-                self.clean_up(self.config.checkpointing.retention)?;
+            let cancelled = ended.cancelled || self.shared.is_cancelled();
+            self.interrupt(&ended, cancelled);
+            let stopped = self.shared.requests.take_stopped();
+            if cancelled {
+                self.not_stopped(stopped, &Error::user("the job was cancelled"))?;
+                self.clean_up(self.spec.config.checkpointing.retention)?;
                 return Err(Error::user("the job was cancelled"));
             }
             let Some(error) = ended.error else {
-                self.clean_up(Retention::Delete)?;
-                return Ok(ended.counted);
+                let cleaned = self.clean_up(Retention::Delete);
+                if let Some(stopped) = stopped {
+                    // Told last: whoever asked may start the next job at once.
+                    self.shared.set_status(JobStatus::Finished);
+                    let place = stopped.store.place(stopped.checkpoint);
+                    stopped.reply.send(Ok(place));
+                }
+                return cleaned.map(|()| ended.checkpoints);
             };
+            self.not_stopped(stopped, &error)?;
             attempt = match self.restart(error, &mut backoff, &metrics) {
                 Ok(attempt) => attempt,
                 Err(error) => {
                     if self.shared.is_cancelled() {
-                        self.clean_up(self.config.checkpointing.retention)?;
+                        self.clean_up(self.spec.config.checkpointing.retention)?;
                     }
                     return Err(error);
                 }
             };
             self.shared.run(&attempt);
         }
+    }
+
+    /// Answers those whose checkpoint or savepoint the attempt has not lived to complete.
+    fn interrupt(&self, ended: &Ended, cancelled: bool) {
+        for reply in self.shared.requests.take_interrupted() {
+            reply.send(Err(match &ended.error {
+                _ if cancelled => Error::user("the job was cancelled before it was complete"),
+                Some(error) => Error::new(
+                    error.kind(),
+                    format!("the job failed before it was complete: {error}"),
+                ),
+                None => Error::user("the job ended before it was complete"),
+            }));
+        }
+    }
+
+    /// The savepoint is there, but the job has not come to its end behind it. Sinks may have
+    /// committed what it holds: from now on the job may start from nothing older.
+    fn not_stopped(&mut self, stopped: Option<Stopped>, why: &Error) -> Result<()> {
+        let Some(stopped) = stopped else {
+            return Ok(());
+        };
+        let place = stopped.store.place(stopped.checkpoint);
+        stopped.reply.send(Err(Error::new(
+            why.kind(),
+            format!("the savepoint `{place}` is complete, but the job failed as it stopped: {why}"),
+        )));
+        self.from = StartingPoint::from(stopped.store.load(stopped.checkpoint)?);
+        Ok(())
     }
 
     /// The next attempt after a failure.
@@ -186,9 +200,10 @@ impl Supervisor {
         backoff: &mut RestartBackoff,
         metrics: &Metrics,
     ) -> Result<Attempt> {
-        let Some(checkpoints) = &self.checkpoints else {
+        let Some(checkpoints) = &self.spec.checkpoints else {
             return Err(error);
         };
+        self.shared.set_status(JobStatus::Restarting);
         loop {
             let now = self.clock.monotonic_nanos() / 1_000_000;
             let Some(wait) = backoff.on_failure(error.kind(), now) else {
@@ -200,14 +215,9 @@ impl Supervisor {
                 return Err(Error::user("the job was cancelled"));
             }
             let again = checkpoints.newest().and_then(|newest| {
+                let newest = newest.filter(|newest| newest.checkpoint > self.from.checkpoint);
                 let from = newest.as_ref().unwrap_or(&self.from);
-                Attempt::start(
-                    &self.job,
-                    &self.config,
-                    Some(checkpoints),
-                    from,
-                    Some(metrics),
-                )
+                Attempt::start(&self.spec, from, Some(metrics))
             });
             match again {
                 Ok(attempt) => return Ok(attempt),
@@ -228,9 +238,15 @@ impl Supervisor {
     }
 
     fn clean_up(&self, retention: Retention) -> Result<()> {
-        match &self.checkpoints {
-            Some(checkpoints) if retention == Retention::Delete => checkpoints.store.discard_all(),
-            _ => Ok(()),
+        if retention == Retention::Retain {
+            return Ok(());
+        }
+        if let Some(claimed) = &self.spec.claimed {
+            claimed.delete()?;
+        }
+        match &self.spec.checkpoints {
+            Some(checkpoints) => checkpoints.store.discard_all(),
+            None => Ok(()),
         }
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use thalweg_core::container::Payload;
-use thalweg_core::element::Barrier;
+use thalweg_core::element::{Barrier, BarrierKind};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::{BatchOperator, Context, OutputElement, Outputs, Progress};
@@ -94,6 +94,7 @@ pub struct Stage {
     pending: bool,
     finishing: bool,
     finished: bool,
+    suspended: bool,
 }
 
 impl Stage {
@@ -111,6 +112,7 @@ impl Stage {
             pending: false,
             finishing: false,
             finished: spec.finished,
+            suspended: false,
         }
     }
 
@@ -142,7 +144,7 @@ impl Stage {
         self.pending
             || !matches!(self.doing, Doing::Nothing)
             || !self.inbox.is_empty()
-            || self.ctx.next_processing_timer().is_some_and(|at| at <= now)
+            || self.next_timer().is_some_and(|at| at <= now)
     }
 
     /// The emitted elements.
@@ -152,7 +154,18 @@ impl Stage {
 
     /// When the next processing timer is due.
     pub fn next_timer(&self) -> Option<ProcessingTime> {
-        self.ctx.next_processing_timer()
+        let timer = self.ctx.next_processing_timer();
+        timer.filter(|_| !self.suspended)
+    }
+
+    /// Whether the barrier has passed behind which nothing moves.
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// Goes on after that.
+    pub fn resume(&mut self) {
+        self.suspended = false;
     }
 
     /// The instance's context.
@@ -225,7 +238,7 @@ impl Stage {
             self.after_call(progress, listener)?;
         } else if let Doing::Watermark(watermark) = self.doing {
             self.fire_event_timers(watermark)?;
-        } else if self.ctx.next_processing_timer().is_some_and(|at| at <= now) {
+        } else if self.next_timer().is_some_and(|at| at <= now) {
             self.fire_processing_timers()?;
         } else if let Some(incoming) = self.inbox.pop_front() {
             self.take(incoming, listener)?;
@@ -298,6 +311,7 @@ impl Stage {
         if let StageBody::Sink(sink) = &mut self.body {
             sink.pass_barrier(barrier.checkpoint, &mut self.ctx)?;
         }
+        self.suspended |= barrier.kind == BarrierKind::Suspend;
         self.hand_over(Moment::Barrier(barrier.checkpoint), listener)?;
         self.emitted
             .push_back(Emission::Control(Control::Barrier(barrier)));

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use thalweg_core::container::Payload;
-use thalweg_core::element::Barrier;
+use thalweg_core::element::{Barrier, BarrierKind};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::ChainTarget;
 use thalweg_core::source::Poll;
@@ -70,6 +70,15 @@ enum Input {
     Ended,
 }
 
+/// How a suspension ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Suspension {
+    /// The savepoint came to nothing.
+    Over,
+    /// The savepoint is durable: the job stops here.
+    Final,
+}
+
 /// One instance of a chain.
 pub struct Subtask {
     name: String,
@@ -81,6 +90,8 @@ pub struct Subtask {
     listener: SharedListener,
     request: Arc<CheckpointRequest>,
     last_barrier: u64,
+    // The savepoint behind which nothing moves: until it comes to nothing, or the job has stopped.
+    suspended: Option<u64>,
     passed: Passed,
     opened: bool,
     input: Input,
@@ -105,6 +116,7 @@ impl Subtask {
             listener: spec.listener,
             request: spec.request,
             last_barrier: 0,
+            suspended: None,
             passed: Passed::default(),
             opened: false,
             input: Input::Open,
@@ -153,6 +165,16 @@ impl Subtask {
                 moved = true;
             }
         }
+        match self.after_suspension(durable) {
+            Some(Suspension::Over) => {
+                self.suspended = None;
+                self.stages.iter_mut().for_each(Stage::resume);
+                moved = true;
+            }
+            // All that the savepoint holds is committed above.
+            Some(Suspension::Final) => return Ok(Step::Finished),
+            None => {}
+        }
         // What waited for room in a channel leaves even if nothing else comes to push it.
         self.partitions_ready();
         for _ in 0..MOVES_PER_STEP_MAX {
@@ -197,12 +219,32 @@ impl Subtask {
         if self.input == Input::Ended {
             return !self.partitions_ready() || self.stages.iter().any(Stage::waits_for_commit);
         }
+        if self.suspended.is_some() {
+            self.partitions_ready();
+            return self.after_suspension(durable).is_none();
+        }
         // Room may have come up since the last step, before the sleep was announced.
         self.partitions_ready();
         let source = self.gate.is_none();
         self.idle_time().is_none_or(|at| at > now)
             && self.gate.as_ref().is_none_or(InputGate::is_empty)
-            && !(source && self.request.latest() > self.last_barrier)
+            && !(source && self.request.latest().checkpoint > self.last_barrier)
+            && !(source && self.request.is_drained())
+    }
+
+    /// What follows a suspension, once that is known.
+    ///
+    /// `durable` must have been read before: a later checkpoint than the savepoint can be durable
+    /// only after the savepoint has come to nothing, which is then seen here.
+    fn after_suspension(&self, durable: Option<u64>) -> Option<Suspension> {
+        let savepoint = self.suspended?;
+        if self.request.resumed() >= savepoint {
+            // A barrier that is still on its way through the chain would suspend it once more.
+            let passed = self.stages.iter().all(Stage::is_suspended);
+            return passed.then_some(Suspension::Over);
+        }
+        let stopped = durable.is_some_and(|durable| durable >= savepoint);
+        stopped.then_some(Suspension::Final)
     }
 
     fn idle(&self) -> Step {
@@ -322,6 +364,9 @@ impl Subtask {
 
     /// Takes the next thing from the input. False if there is nothing for now.
     fn pull(&mut self, now: ProcessingTime) -> Result<bool> {
+        if self.suspended.is_some() {
+            return Ok(false);
+        }
         let found = match self.gate {
             Some(_) => self.pull_gate(),
             None => self.poll_source(now)?,
@@ -357,7 +402,10 @@ impl Subtask {
             GateEvent::Batch(port, batch) => Incoming::Batch(port, batch),
             GateEvent::Watermark(watermark) => Incoming::Control(Control::Watermark(watermark)),
             GateEvent::Status(status) => Incoming::Control(Control::Status(status)),
-            GateEvent::Barrier(barrier) => Incoming::Control(Control::Barrier(barrier)),
+            GateEvent::Barrier(barrier) => {
+                self.suspend_at(barrier);
+                Incoming::Control(Control::Barrier(barrier))
+            }
             GateEvent::EndOfPort(port) => Incoming::EndOfPort(port),
             GateEvent::EndOfInput => {
                 self.input = Input::Ended;
@@ -368,21 +416,25 @@ impl Subtask {
         true
     }
 
+    fn suspend_at(&mut self, barrier: Barrier) {
+        if barrier.kind == BarrierKind::Suspend {
+            self.suspended = Some(barrier.checkpoint);
+        }
+    }
+
     fn poll_source(&mut self, now: ProcessingTime) -> Result<bool> {
         let requested = self.request.latest();
-        if requested > self.last_barrier {
-            self.last_barrier = requested;
-            let barrier = Barrier {
-                checkpoint: requested,
-            };
-            self.stages[0].push(Incoming::Control(Control::Barrier(barrier)));
+        if requested.checkpoint > self.last_barrier {
+            self.last_barrier = requested.checkpoint;
+            self.suspend_at(requested);
+            self.stages[0].push(Incoming::Control(Control::Barrier(requested)));
             return Ok(true);
         }
         if self.idle_until.is_some_and(|until| until > now) {
             // A waker may have been called, so the source is asked all the same.
             self.idle_until = None;
         }
-        let poll = if self.stages[0].is_finished() {
+        let poll = if self.stages[0].is_finished() || self.request.is_drained() {
             Poll::End
         } else {
             self.stages[0].poll(now)?

@@ -1,8 +1,8 @@
 //! From a session's options to the settings of a job.
 
 use thalweg_core::config::{
-    CheckpointConfig, CheckpointMode, ExecutionConfig, Recovery, RestartStrategy, Retention,
-    RuntimeMode,
+    CheckpointConfig, CheckpointMode, ClaimMode, ExecutionConfig, Recovery, RestartStrategy,
+    Retention, RuntimeMode,
 };
 
 use super::Session;
@@ -55,13 +55,13 @@ impl Session {
         if mode.eq_ignore_ascii_case("batch") {
             config.mode = RuntimeMode::Batch;
         } else {
-            self.recovery_config(&mut config);
+            self.recovery_config(&mut config)?;
         }
         Ok(config)
     }
 
     /// Checkpoints, where to start from, what follows a failure. A batch job has none of these.
-    fn recovery_config(&self, config: &mut ExecutionConfig) {
+    fn recovery_config(&self, config: &mut ExecutionConfig) -> SqlResult<()> {
         let options = &self.options;
         let count = |key: &str| options.integer(key).and_then(|n| u32::try_from(n).ok());
         let length = |key: &str| options.duration(key).unwrap_or_default();
@@ -79,6 +79,12 @@ impl Session {
             max_concurrent: 1,
             tolerable_failures: count("execution.checkpointing.tolerable-failed-checkpoints")
                 .unwrap_or_default(),
+            savepoint_directory: self
+                .either(
+                    "execution.checkpointing.savepoint-dir",
+                    "state.savepoints.dir",
+                )
+                .map(str::to_owned),
             directory: self
                 .either("execution.checkpointing.dir", "state.checkpoints.dir")
                 .map(str::to_owned),
@@ -100,12 +106,33 @@ impl Session {
             },
         };
         let path = self.either("execution.state-recovery.path", "execution.savepoint.path");
-        config.recovery = path.map(|path| Recovery {
-            path: path.to_owned(),
-            ignore_unclaimed: options.boolean("execution.state-recovery.ignore-unclaimed-state")
-                || options.boolean("execution.savepoint.ignore-unclaimed-state"),
-        });
+        if let Some(path) = path {
+            config.recovery = Some(Recovery {
+                path: path.to_owned(),
+                ignore_unclaimed: options
+                    .boolean("execution.state-recovery.ignore-unclaimed-state")
+                    || options.boolean("execution.savepoint.ignore-unclaimed-state"),
+                claim: self.claim_mode()?,
+            });
+        }
         config.restart = self.restart_strategy();
+        Ok(())
+    }
+
+    fn claim_mode(&self) -> SqlResult<ClaimMode> {
+        let mode = self.either(
+            "execution.state-recovery.claim-mode",
+            "execution.savepoint-restore-mode",
+        );
+        match mode.map(str::to_ascii_uppercase).as_deref() {
+            Some("CLAIM") => Ok(ClaimMode::Claim),
+            Some("LEGACY") => Err(SqlError::unsupported(
+                "`execution.state-recovery.claim-mode` = `LEGACY`: files that neither the user nor \
+                 the job owns",
+            )
+            .with_hint("`NO_CLAIM` never touches the savepoint, `CLAIM` deletes it when it can")),
+            _ => Ok(ClaimMode::NoClaim),
+        }
     }
 
     /// What was set for a key, or for its older name.

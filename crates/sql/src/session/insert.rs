@@ -37,7 +37,7 @@ impl Session {
             plans.push(fit(plan, insert, &table)?);
             tables.push(table);
         }
-        let (_, graph, config, boundedness) = self.with_physical(|planner, _| {
+        let (_, graph, mut config, boundedness) = self.with_physical(|planner, _| {
             for (stream, table) in planner.plan_all(&plans)?.into_iter().zip(&tables) {
                 let connector = self.connector(&table.connector)?;
                 check_options(table, connector.as_ref())?;
@@ -55,6 +55,10 @@ impl Session {
             }
             Ok(())
         })?;
+        if !self.options.is_set("pipeline.name") {
+            let names: Vec<&str> = tables.iter().map(|t| t.spec.name.as_str()).collect();
+            config.job_name = format!("insert-into_{}", names.join(","));
+        }
         Ok(InsertJob {
             graph,
             config,

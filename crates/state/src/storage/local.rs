@@ -177,7 +177,8 @@ impl CheckpointStorage for LocalDirectory {
     }
 
     fn display(&self, path: &str) -> String {
-        self.place(path).display().to_string()
+        let place = self.place(path).display().to_string();
+        place.trim_end_matches('/').to_owned()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use thalweg_core::config::ExecutionConfig;
+use thalweg_core::element::Barrier;
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::JobGraph;
 use thalweg_core::host::{Clock, ManualClock};
@@ -83,7 +84,7 @@ impl Live {
 
     /// Sends a barrier through the job and returns the snapshots it left behind.
     pub(super) fn snapshot(mut self) -> Result<JobSnapshot> {
-        self.request.request(1);
+        self.request.request(Barrier::of_checkpoint(1));
         self.settle()?;
         if self.listener.passed(1) != self.all {
             return Err(Error::internal("a barrier did not pass all subtasks"));

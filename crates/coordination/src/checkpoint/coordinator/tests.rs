@@ -12,7 +12,23 @@ fn settings(interval: u64) -> CheckpointConfig {
 }
 
 fn trigger(checkpoint: u64) -> Decision {
-    Decision::Trigger { checkpoint }
+    Decision::Trigger {
+        checkpoint,
+        purpose: Purpose::Checkpoint,
+        request: None,
+    }
+}
+
+fn requested(request: u64, purpose: Purpose) -> Event {
+    Event::Requested { request, purpose }
+}
+
+fn asked(checkpoint: u64, request: u64, purpose: Purpose) -> Decision {
+    Decision::Trigger {
+        checkpoint,
+        purpose,
+        request: Some(request),
+    }
 }
 
 fn store(checkpoint: u64) -> Decision {
@@ -186,17 +202,29 @@ fn a_checkpoint_that_a_task_has_gone_past_is_not_completed_by_the_end_of_the_tas
 fn without_an_interval_there_is_a_checkpoint_on_request_and_at_the_end() {
     let mut coordinator = CheckpointCoordinator::new(CheckpointConfig::default(), 1, 0, 0);
     assert!(coordinator.on(&Event::Time, 1_000_000).is_empty());
-    assert_eq!(coordinator.on(&Event::Requested, 1_000_001), [trigger(1)]);
+    assert_eq!(
+        coordinator.on(&requested(7, Purpose::Checkpoint), 1_000_001),
+        [asked(1, 7, Purpose::Checkpoint)]
+    );
     assert_eq!(
         coordinator.on(&Event::Ended { task: 0 }, 1_000_002),
         [store(1), store(2)]
     );
 }
 
+fn purpose() -> impl Strategy<Value = Purpose> {
+    prop_oneof![
+        3 => Just(Purpose::Checkpoint),
+        3 => Just(Purpose::Savepoint),
+        1 => Just(Purpose::Suspend),
+        1 => Just(Purpose::Drain),
+    ]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => Just(Event::Time),
-        1 => Just(Event::Requested),
+        1 => (0u64..9, purpose()).prop_map(|(request, purpose)| requested(request, purpose)),
         8 => (1u64..8, 0usize..3).prop_map(|(checkpoint, task)| acknowledged(checkpoint, task)),
         1 => (0usize..3).prop_map(|task| Event::Ended { task }),
         4 => (1u64..8).prop_map(|checkpoint| Event::Stored { checkpoint }),
@@ -216,16 +244,36 @@ proptest! {
         let mut seen: Vec<Event> = Vec::new();
         let mut asked: BTreeSet<u64> = BTreeSet::new();
         let mut since: Vec<usize> = vec![0];
+        let mut done: BTreeSet<u64> = BTreeSet::new();
+        let mut purposes = std::collections::BTreeMap::new();
+        let mut stopping = false;
         for (event, passed) in events {
             now += passed;
             seen.push(event.clone());
+            let known: Vec<_> = coordinator.pending.iter().map(|p| (p.checkpoint, p.purpose)).collect();
+            purposes.extend(known);
             for decision in coordinator.on(&event, now) {
                 match decision {
-                    Decision::Trigger { checkpoint } => {
+                    Decision::Trigger { checkpoint, purpose, .. } => {
                         prop_assert!(checkpoint > triggered);
+                        prop_assert!(!stopping, "nothing starts behind a stop");
                         triggered = checkpoint;
                         since.resize(checkpoint as usize + 1, seen.len());
-                        prop_assert!(coordinator.pending.len() <= max_concurrent + 1);
+                        let under_way = || coordinator.pending.iter();
+                        let own = under_way().filter(|p| !p.purpose.is_savepoint());
+                        prop_assert!(own.count() <= max_concurrent + 1);
+                        let mut open = under_way().filter(|p| p.stage == Stage::Collecting);
+                        let alone = open.clone().count() == 1;
+                        let any = open.clone().any(|p| p.purpose.is_savepoint());
+                        prop_assert!(alone || !any, "a savepoint is alone on its way");
+                        prop_assert_eq!(open.next_back().map(|p| p.purpose), Some(purpose));
+                    }
+                    Decision::Drain { .. } => {
+                        prop_assert!(!stopping);
+                        stopping = true;
+                    }
+                    Decision::Refuse { .. } => {
+                        prop_assert!(stopping || coordinator.running.is_empty());
                     }
                     Decision::Store { checkpoint } => {
                         prop_assert!(asked.insert(checkpoint), "stored twice");
@@ -244,10 +292,17 @@ proptest! {
                     Decision::Complete { checkpoint } => {
                         prop_assert!(asked.contains(&checkpoint));
                         prop_assert_eq!(&event, &Event::Stored { checkpoint });
-                        prop_assert!(checkpoint > completed);
-                        completed = checkpoint;
+                        prop_assert!(done.insert(checkpoint), "completed twice");
+                        let purpose = purposes[&checkpoint];
+                        stopping |= purpose.stops();
+                        if !purpose.is_savepoint() {
+                            prop_assert!(checkpoint > completed);
+                            completed = checkpoint;
+                        }
                     }
-                    Decision::Abort { checkpoint, .. } => prop_assert!(checkpoint != completed),
+                    Decision::Abort { checkpoint, .. } => {
+                        prop_assert!(!done.contains(&checkpoint));
+                    }
                     Decision::FailJob { failures } => prop_assert!(failures > 2),
                 }
             }
@@ -279,5 +334,118 @@ fn the_last_checkpoint_is_tried_again_as_often_as_failures_are_tolerated() {
     assert_eq!(
         coordinator.on(&Event::StoringFailed { checkpoint: 2 }, 3),
         [aborted(2), Decision::FailJob { failures: 2 }]
+    );
+}
+
+#[test]
+fn a_savepoint_waits_for_the_barrier_before_it_and_holds_up_the_one_behind_it() {
+    let mut coordinator = CheckpointCoordinator::new(settings(100), 1, 0, 0);
+    assert_eq!(coordinator.on(&Event::Time, 100), [trigger(1)]);
+    let savepoint = requested(7, Purpose::Savepoint);
+    assert!(coordinator.on(&savepoint, 150).is_empty());
+    // It need not wait until the other is durable.
+    assert_eq!(
+        coordinator.on(&acknowledged(1, 0), 160),
+        [store(1), asked(2, 7, Purpose::Savepoint)]
+    );
+    let complete = |checkpoint| Decision::Complete { checkpoint };
+    let stored = |checkpoint| Event::Stored { checkpoint };
+    assert_eq!(coordinator.on(&stored(1), 170), [complete(1)]);
+    assert!(coordinator.on(&Event::Time, 250).is_empty(), "one barrier");
+    assert_eq!(
+        coordinator.on(&acknowledged(2, 0), 260),
+        [store(2), trigger(3)]
+    );
+    coordinator.on(&acknowledged(3, 0), 261);
+    assert_eq!(
+        coordinator.on(&stored(3), 262),
+        [complete(3)],
+        "2 is no older one of its kind"
+    );
+    assert_eq!(coordinator.on(&stored(2), 263), [complete(2)]);
+    // From start to start of the job's own: the savepoint between them does not count.
+    assert_eq!(coordinator.next_time(), Some(360));
+}
+
+#[test]
+fn a_savepoint_that_fails_fails_nothing_else() {
+    let mut coordinator = CheckpointCoordinator::new(CheckpointConfig::default(), 1, 0, 0);
+    coordinator.on(&requested(1, Purpose::Savepoint), 0);
+    coordinator.on(&acknowledged(1, 0), 1);
+    let aborted = |checkpoint, reason| Decision::Abort { checkpoint, reason };
+    assert_eq!(
+        coordinator.on(&Event::StoringFailed { checkpoint: 1 }, 2),
+        [aborted(1, Abort::NotStored)]
+    );
+    coordinator.on(&requested(2, Purpose::Suspend), 3);
+    assert_eq!(coordinator.next_time(), Some(600_003));
+    assert_eq!(
+        coordinator.on(&Event::Time, 600_003),
+        [aborted(2, Abort::Expired)]
+    );
+    // The job goes on, and may be stopped another time.
+    assert_eq!(
+        coordinator.on(&requested(3, Purpose::Suspend), 600_004),
+        [asked(3, 3, Purpose::Suspend)]
+    );
+}
+
+#[test]
+fn nothing_starts_behind_a_savepoint_that_suspends_the_job() {
+    let mut coordinator = CheckpointCoordinator::new(settings(100), 1, 0, 0);
+    coordinator.on(&requested(1, Purpose::Suspend), 1);
+    assert!(
+        coordinator
+            .on(&requested(2, Purpose::Savepoint), 2)
+            .is_empty()
+    );
+    assert_eq!(coordinator.on(&acknowledged(1, 0), 3), [store(1)]);
+    assert!(coordinator.on(&Event::Time, 500).is_empty());
+    assert_eq!(
+        coordinator.on(&Event::Stored { checkpoint: 1 }, 501),
+        [
+            Decision::Complete { checkpoint: 1 },
+            Decision::Refuse { request: 2 }
+        ]
+    );
+    assert_eq!(
+        coordinator.on(&requested(3, Purpose::Drain), 502),
+        [Decision::Refuse { request: 3 }]
+    );
+    assert_eq!(coordinator.next_time(), None);
+}
+
+#[test]
+fn the_last_checkpoint_of_a_drained_job_is_the_savepoint() {
+    let mut coordinator = CheckpointCoordinator::new(settings(100), 2, 0, 0);
+    assert_eq!(
+        coordinator.on(&requested(5, Purpose::Drain), 1),
+        [Decision::Drain { request: 5 }]
+    );
+    assert!(coordinator.on(&Event::Time, 1000).is_empty());
+    assert!(coordinator.on(&Event::Ended { task: 0 }, 1001).is_empty());
+    assert_eq!(coordinator.on(&Event::Ended { task: 1 }, 1002), [store(1)]);
+    assert!(coordinator.is_last(1));
+    // Not stored: all is emitted, so the job ends with a checkpoint of its own.
+    assert_eq!(
+        coordinator.on(&Event::StoringFailed { checkpoint: 1 }, 1003),
+        [
+            Decision::Abort {
+                checkpoint: 1,
+                reason: Abort::NotStored
+            },
+            store(2)
+        ]
+    );
+    assert!(coordinator.is_last(2));
+}
+
+#[test]
+fn a_job_that_has_ended_takes_no_savepoint() {
+    let mut coordinator = CheckpointCoordinator::new(settings(100), 1, 0, 0);
+    coordinator.on(&Event::Ended { task: 0 }, 1);
+    assert_eq!(
+        coordinator.on(&requested(4, Purpose::Savepoint), 2),
+        [Decision::Refuse { request: 4 }]
     );
 }

@@ -5,6 +5,8 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use super::*;
+use thalweg_core::config::ExecutionConfig;
+use thalweg_core::id::JobId;
 use thalweg_state::{CheckpointStore, LocalDirectory};
 
 struct Directory(PathBuf);
@@ -35,12 +37,15 @@ impl Directory {
             tasks: 1,
             request: Arc::default(),
             listener: Arc::new(StoringListener::new(sender, restored)),
-            checkpoints: Checkpoints {
+            checkpoints: Some(Checkpoints {
                 store: self.store(),
                 job_name: "counting".to_owned(),
                 retained,
                 warn: |_| {},
-            },
+            }),
+            savepoints: Savepoints::of(&ExecutionConfig::default(), JobId(0xAB << 120)),
+            claimed: None,
+            requests: Arc::default(),
         };
         CheckpointExecutor::new(spec, restored, 0).unwrap()
     }
@@ -78,7 +83,7 @@ fn the_number_of_a_damaged_checkpoint_is_not_used_again() {
     // The second one turns out to be damaged: the next attempt starts from nothing.
     let mut second = directory.executor(0);
     second.on(&Event::Time, 100);
-    assert_eq!(second.request.latest(), 3);
+    assert_eq!(second.request.latest().checkpoint, 3);
     stored(&mut second, 3, 101);
     let kept: Vec<u64> = second.completed().collect();
     assert_eq!(kept, [3], "only the damaged one is deleted");

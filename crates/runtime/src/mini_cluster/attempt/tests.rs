@@ -84,9 +84,15 @@ fn threads_end_when_the_coordinator_of_checkpoints_cannot_start() {
         retained: 1,
         warn: |_| {},
     };
-    let (job, config) = (env.job_graph().unwrap(), env.config());
-    let from = StartingPoint::default();
-    let started = Attempt::start(&job, &config, Some(&checkpoints), &from, None);
+    let spec = AttemptSpec {
+        job: env.job_graph().unwrap(),
+        config: env.config(),
+        checkpoints: Some(checkpoints),
+        savepoints: Savepoints::of(&env.config(), thalweg_core::id::JobId(1)),
+        claimed: None,
+        requests: Arc::default(),
+    };
+    let started = Attempt::start(&spec, &StartingPoint::default(), None);
     assert_eq!(started.err().unwrap().message(), "planted");
     assert!(source.0.load(Ordering::SeqCst), "the source is still there");
 }

@@ -76,7 +76,7 @@ option_table! {
     "execution.state-recovery.ignore-unclaimed-state": Boolean, Some("false"), Implemented,
         "Whether state that no operator claims is dropped.";
     "execution.state-recovery.claim-mode":
-        OneOf(&["NO_CLAIM", "CLAIM", "LEGACY"]), Some("NO_CLAIM"), Harmless,
+        OneOf(&["NO_CLAIM", "CLAIM", "LEGACY"]), Some("NO_CLAIM"), Implemented,
         "Who owns the savepoint after the job starts.";
     "execution.state-recovery.from-local": Boolean, Some("false"), Harmless,
         "Whether state is restored from the task's machine.";
@@ -85,7 +85,7 @@ option_table! {
     "execution.savepoint.ignore-unclaimed-state": Boolean, Some("false"), Implemented,
         "Older name of `execution.state-recovery.ignore-unclaimed-state`.";
     "execution.savepoint-restore-mode":
-        OneOf(&["NO_CLAIM", "CLAIM", "LEGACY"]), Some("NO_CLAIM"), Harmless,
+        OneOf(&["NO_CLAIM", "CLAIM", "LEGACY"]), Some("NO_CLAIM"), Implemented,
         "Older name of `execution.state-recovery.claim-mode`.";
     "execution.default-language": Text, None, Harmless,
         "The language of functions of the Table API.";
