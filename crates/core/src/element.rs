@@ -1,6 +1,7 @@
 //! What a channel carries: batches, and the control elements between them.
 
 use crate::container::Payload;
+use crate::time::ProcessingTime;
 use crate::watermark::{Watermark, WatermarkStatus};
 
 /// The point at which a checkpoint cuts a stream: what came before belongs to it.
@@ -8,6 +9,9 @@ use crate::watermark::{Watermark, WatermarkStatus};
 pub struct Barrier {
     /// The checkpoint's number, rising by one.
     pub checkpoint: u64,
+    /// From when on it may overtake records, which then are part of the checkpoint; `None` if it
+    /// stays behind them however long that takes.
+    pub overtakes_from: Option<ProcessingTime>,
 }
 
 /// One element of a stream.

@@ -7,6 +7,7 @@
 
 mod counting;
 mod executor;
+pub mod in_flight;
 mod job_snapshot;
 mod memory;
 mod stored;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::{StateSnapshot, TableSnapshot};
 
 pub use counting::CountingListener;
 pub use executor::{CheckpointExecutor, ExecutorSpec, Todo};
@@ -46,6 +47,16 @@ pub trait BarrierListener: Send + Sync {
         uid: &OperatorUid,
         info: &SubtaskInfo,
         snapshot: &mut dyn FnMut() -> StateSnapshot,
+    );
+
+    /// The records in front of an operator instance that a barrier has overtaken. Follows
+    /// [`BarrierListener::on_operator`], and comes before [`BarrierListener::on_subtask`].
+    fn on_in_flight(
+        &self,
+        checkpoint: u64,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        records: TableSnapshot,
     );
 
     /// All operators of a subtask have passed a moment; subtasks are numbered through the job.

@@ -19,6 +19,8 @@ pub enum Redistribution {
     Union,
     /// All instances hold the same entries, and so do the new ones.
     Broadcast,
+    /// Records between two operators: the runtime sends each on its way anew.
+    InFlight,
 }
 
 /// One entry of a table.
@@ -48,6 +50,15 @@ pub struct TableSnapshot {
 pub struct StateSnapshot {
     /// One a declared state, and one a timer domain.
     pub tables: Vec<TableSnapshot>,
+}
+
+impl StateSnapshot {
+    /// Takes the records in flight out: they are dealt out by the edges of the job, not as state.
+    pub fn take_in_flight(&mut self) -> Option<TableSnapshot> {
+        let in_flight = |table: &TableSnapshot| table.redistribution == Redistribution::InFlight;
+        let at = self.tables.iter().position(in_flight)?;
+        Some(self.tables.remove(at))
+    }
 }
 
 /// A contiguous range of key groups, `start..end`.
@@ -146,6 +157,8 @@ pub fn redistribute(
                         .push(entry.clone());
                     next += 1;
                 }
+                // Not here: see `StateSnapshot::take_in_flight`.
+                (Redistribution::InFlight, _) => {}
                 (Redistribution::Union | Redistribution::Broadcast | Redistribution::Timers, _) => {
                     for snapshot in &mut dealt {
                         snapshot.tables[index].entries.push(entry.clone());

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use thalweg_core::collections::HashMap;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::{StateSnapshot, TableSnapshot};
 
 use super::{BarrierListener, Moment};
 
@@ -43,6 +43,8 @@ impl BarrierListener for CountingListener {
         _: &mut dyn FnMut() -> StateSnapshot,
     ) {
     }
+
+    fn on_in_flight(&self, _: u64, _: &OperatorUid, _: &SubtaskInfo, _: TableSnapshot) {}
 
     fn on_subtask(&self, moment: Moment, _: usize) {
         let Moment::Barrier(checkpoint) = moment else {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::{Redistribution, StateSnapshot, TableSnapshot};
 
 /// The snapshots of one checkpoint, by operator.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +45,24 @@ impl JobSnapshot {
                 .resize(info.parallelism as usize, InstanceSnapshot::default());
         }
         operator.instances[info.index as usize] = instance;
+    }
+}
+
+impl JobSnapshot {
+    /// Whether any records were in flight.
+    pub fn has_in_flight(&self) -> bool {
+        let instances = self.operators.values().flat_map(|o| &o.instances);
+        let mut tables = instances.flat_map(|instance| &instance.state.tables);
+        tables.any(|table| table.redistribution == Redistribution::InFlight)
+    }
+
+    /// Adds the records in flight to the snapshot of an instance, if there is one.
+    pub fn put_in_flight(&mut self, uid: &OperatorUid, info: &SubtaskInfo, records: TableSnapshot) {
+        let operator = self.operators.get_mut(uid);
+        let instances = operator.map(|operator| &mut operator.instances);
+        if let Some(instance) = instances.and_then(|i| i.get_mut(info.index as usize)) {
+            instance.state.tables.push(records);
+        }
     }
 }
 

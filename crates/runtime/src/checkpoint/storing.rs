@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use thalweg_coordination::checkpoint::Event;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::StateSnapshot;
+use thalweg_core::state::{StateSnapshot, TableSnapshot};
 
 use super::{BarrierListener, InstanceSnapshot, JobSnapshot, Moment};
 
@@ -118,6 +118,19 @@ impl BarrierListener for StoringListener {
                 parts.passed.insert((uid.clone(), info.index));
             }
             Moment::End => gathered.ended.push((uid.clone(), info.clone(), state)),
+        }
+    }
+
+    fn on_in_flight(
+        &self,
+        checkpoint: u64,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        records: TableSnapshot,
+    ) {
+        // Nobody wants it if the snapshot itself was not.
+        if let Some(parts) = self.gathered().checkpoints.get_mut(&checkpoint) {
+            parts.snapshot.put_in_flight(uid, info, records);
         }
     }
 

@@ -10,12 +10,13 @@ use super::schema;
 const NO_GROUP: u32 = u32::MAX;
 const ENTRY_BYTES_MIN: usize = 8;
 
-const REDISTRIBUTIONS: [Redistribution; 5] = [
+const REDISTRIBUTIONS: [Redistribution; 6] = [
     Redistribution::KeyGroup,
     Redistribution::Timers,
     Redistribution::Split,
     Redistribution::Union,
     Redistribution::Broadcast,
+    Redistribution::InFlight,
 ];
 
 /// Appends a snapshot.
@@ -97,7 +98,7 @@ mod tests {
         let entry = (group, prop::collection::vec(any::<u8>(), 0..20))
             .prop_map(|(group, bytes)| SnapshotEntry { group, bytes });
         let entries = prop::collection::vec(entry, 0..8);
-        ("[a-z_]{0,8}", 0usize..5, entries).prop_map(|(name, way, entries)| TableSnapshot {
+        ("[a-z_]{0,8}", 0usize..6, entries).prop_map(|(name, way, entries)| TableSnapshot {
             name,
             redistribution: REDISTRIBUTIONS[way],
             schema: Schema::List(Box::new(Schema::Int(8))),
@@ -131,8 +132,9 @@ mod tests {
             Redistribution::Split => 2,
             Redistribution::Union => 3,
             Redistribution::Broadcast => 4,
+            Redistribution::InFlight => 5,
         };
         let numbers: Vec<usize> = REDISTRIBUTIONS.iter().map(|way| known(*way)).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     }
 }
