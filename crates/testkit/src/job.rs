@@ -4,6 +4,7 @@
 //! |--------------|------------------------------------------------------------------------------|
 //! | stepped      | 1, 2 and 3 instances, orders of steps drawn from seeds                       |
 //! | interrupted  | stopped behind a checkpoint and finished from it at another parallelism      |
+//! | unaligned    | the same, where barriers overtake records                                    |
 //!
 //! Results count once: of an interrupted run those before the barrier, and those of the run that
 //! went on from it.
@@ -74,9 +75,14 @@ pub fn check_job<T: Data + Debug>(
     }
     for (before, after) in RESCALED {
         for rounds in CHECKPOINTS_AFTER {
-            let actual = interrupted(&build, before, after, rounds);
-            let run = format!("interrupted after {rounds} rounds, parallelism {before} → {after}");
-            compare(run, actual);
+            for unaligned in [false, true] {
+                let actual = interrupted(&build, (before, after), rounds, unaligned);
+                let barriers = if unaligned { "unaligned" } else { "aligned" };
+                let run = format!(
+                    "interrupted after {rounds} rounds, parallelism {before} → {after}, {barriers}"
+                );
+                compare(run, actual);
+            }
         }
     }
 }
@@ -119,11 +125,12 @@ fn stepped<T: Data>(
 
 fn interrupted<T: Data>(
     build: &impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
-    before: u32,
-    after: u32,
+    (before, after): (u32, u32),
     rounds: u64,
+    unaligned: bool,
 ) -> Result<Vec<T>> {
-    let (job, config, staged) = compose(build, before)?;
+    let (job, mut config, staged) = compose(build, before)?;
+    config.checkpointing.unaligned = unaligned;
     let listener = Arc::new(MemoryListener::default());
     let clock = Arc::new(ManualClock::default());
     let subtasks: usize = job

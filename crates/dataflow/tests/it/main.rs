@@ -10,6 +10,7 @@ mod rolling;
 mod sessions;
 mod triggers;
 mod ttl;
+mod unaligned;
 mod watermarks;
 mod window_functions;
 mod window_model;

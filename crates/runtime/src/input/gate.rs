@@ -306,11 +306,21 @@ impl InputGate {
         overtaking.is_some_and(|overtaking| overtaking.has_work(&self.channels))
     }
 
-    /// Holds the channels that stay aligned, or lets them go: a barrier has pushed what they held
-    /// through the operator, whose output has no room for more.
-    pub fn hold_aligned(&self, held: bool) {
+    /// Holds the channels that stay aligned and have the barrier on its way: what they hold up to
+    /// it is read whether there is room behind the operator or not, and that shall be all.
+    pub fn hold_aligned(&self, barrier: Barrier) {
+        for channel in self.channels.iter().filter(|channel| channel.stays_aligned) {
+            let announced = channel.receiver.announced();
+            if announced.is_some_and(|known| known.checkpoint >= barrier.checkpoint) {
+                channel.receiver.hold(true);
+            }
+        }
+    }
+
+    /// Lets the channels that stay aligned go.
+    pub fn release_aligned(&self) {
         let aligned = self.channels.iter().filter(|channel| channel.stays_aligned);
-        aligned.for_each(|channel| channel.receiver.hold(held));
+        aligned.for_each(|channel| channel.receiver.hold(false));
     }
 
     /// Whether a channel that stays aligned has something to read.

@@ -98,6 +98,7 @@ impl Subtask {
             let Some(gate) = self.gate.as_mut().filter(|_| waits) else {
                 break;
             };
+            gate.hold_aligned(barrier);
             let Some(event) = gate.poll_aligned()? else {
                 break;
             };
@@ -141,12 +142,7 @@ impl Subtask {
             self.acknowledge(barrier.checkpoint);
         }
         self.overdrawn = true;
-        if self.is_overdrawn()?
-            && let Some(gate) = &self.gate
-        {
-            gate.hold_aligned(true);
-        }
-        Ok(())
+        self.is_overdrawn().map(|_| ())
     }
 
     /// Whether the outputs, or a sink, have no room for what barriers have pushed out.
@@ -161,7 +157,7 @@ impl Subtask {
         if !full {
             self.overdrawn = false;
             if let Some(gate) = &self.gate {
-                gate.hold_aligned(false);
+                gate.release_aligned();
             }
         }
         Ok(full)
