@@ -59,7 +59,7 @@ impl Workload for FanOut {
             .map(|_| "largest".to_owned())
             .key_by(Clone::clone)
             .process(|states| Tally(states.value("tally")))
-            .union(&[odd.shuffle().flat_map(|number| odd_rows(number))])
+            .union(&[odd.shuffle().flat_map(odd_rows)])
             .sink_to("First", Arc::new(ledger.clone()));
         even.map(|number| row("even", number))
             .sink_to("Second", Arc::new(ledger.clone()));

@@ -1,7 +1,7 @@
 //! Checkpoints of jobs whose sink is stopped: they complete, hold what is in flight, and the job
 //! goes on from them at any parallelism with the results of an undisturbed one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use thalweg_core::config::{CheckpointMode, ExecutionConfig};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::error::Result;
 use thalweg_core::graph::JobGraph;
-use thalweg_core::host::{ManualClock, Waker};
-use thalweg_core::operator::{Context, Output, OutputTag, Setup, TwoInputOperator};
+use thalweg_core::host::{Clock, ManualClock, Waker};
+use thalweg_core::operator::{Context, Operator, Output, OutputTag, Setup, TwoInputOperator};
 use thalweg_core::rows::{Record, Rows};
 use thalweg_core::sink::{Committer, SinkFactory, SinkWriter};
 use thalweg_core::state::{OperatorListState, Redistribution};
@@ -101,6 +101,64 @@ fn compose(
     (env.job_graph().unwrap(), env.config())
 }
 
+/// A job under a stepped driver.
+struct Stepped {
+    driver: SteppedDriver,
+    listener: Arc<MemoryListener>,
+    request: Arc<CheckpointRequest>,
+    clock: Arc<ManualClock>,
+    tasks: usize,
+}
+
+impl Stepped {
+    fn start(job: &JobGraph, config: &ExecutionConfig, from: Option<&JobSnapshot>) -> Self {
+        let listener = Arc::new(MemoryListener::default());
+        let shared: SharedListener = listener.clone();
+        let request = Arc::new(CheckpointRequest::default());
+        let built = build(&BuildSpec {
+            job,
+            config,
+            parkers: &parkers(job),
+            listener: &shared,
+            request: &request,
+            restore: from,
+            metrics: None,
+        })
+        .unwrap();
+        let all = built.by_slot.into_iter().flatten().collect();
+        let clock = Arc::new(ManualClock::default());
+        Stepped {
+            driver: SteppedDriver::new(all, u64::from(config.parallelism), clock.clone()),
+            listener,
+            request,
+            clock,
+            tasks: subtasks(job),
+        }
+    }
+
+    /// Runs until nothing moves.
+    fn run_full(&mut self) {
+        loop {
+            match self.driver.round() {
+                Ok(true) => {}
+                Ok(false) => panic!("the job ended although its sink is stopped"),
+                Err(error) => {
+                    assert!(error.to_string().contains("no task can move"), "{error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn checkpoint(&mut self, number: u64) -> JobSnapshot {
+        self.request.request(number);
+        while self.listener.passed(number) < self.tasks {
+            self.driver.round().unwrap();
+        }
+        self.listener.take(number).unwrap()
+    }
+}
+
 /// Runs until nothing moves with a stopped sink, then takes checkpoints all the same. The last one,
 /// and what the sink has received before it.
 fn stopped(
@@ -112,38 +170,12 @@ fn stopped(
     let sink = Stoppable::default();
     sink.state().left = Some(BATCHES);
     let (job, config) = compose(pipeline, parallelism, chaining, &sink);
-    let listener = Arc::new(MemoryListener::default());
-    let shared: SharedListener = listener.clone();
-    let request = Arc::new(CheckpointRequest::default());
-    let built = build(&BuildSpec {
-        job: &job,
-        config: &config,
-        parkers: &parkers(&job),
-        listener: &shared,
-        request: &request,
-        restore: from,
-        metrics: None,
-    })
-    .unwrap();
-    let all = built.by_slot.into_iter().flatten().collect();
-    let clock = Arc::new(ManualClock::default());
-    let mut driver = SteppedDriver::new(all, u64::from(parallelism), clock);
-    let stuck = loop {
-        match driver.round() {
-            Ok(true) => {}
-            Ok(false) => panic!("the job ended although its sink is stopped"),
-            Err(error) => break error.to_string(),
-        }
-    };
-    assert!(stuck.contains("no task can move"), "{stuck}");
+    let mut running = Stepped::start(&job, &config, from);
+    running.run_full();
     let mut in_flight = Vec::new();
     let mut last = JobSnapshot::default();
     for checkpoint in 1..=STOPPED_CHECKPOINTS {
-        request.request(checkpoint);
-        while listener.passed(checkpoint) < subtasks(&job) {
-            driver.round().unwrap();
-        }
-        last = listener.take(checkpoint).unwrap();
+        last = running.checkpoint(checkpoint);
         in_flight.push(entries_in_flight(&last));
     }
     // What the first one pushed out is all there is: nothing was read while the sink stood.
@@ -164,20 +196,10 @@ fn entries_in_flight(snapshot: &JobSnapshot) -> usize {
 fn to_the_end(pipeline: &Build, parallelism: u32, from: &JobSnapshot) -> Vec<String> {
     let sink = Stoppable::default();
     let (job, config) = compose(pipeline, parallelism, true, &sink);
-    let listener: SharedListener = Arc::new(MemoryListener::default());
-    let built = build(&BuildSpec {
-        job: &job,
-        config: &config,
-        parkers: &parkers(&job),
-        listener: &listener,
-        request: &Arc::default(),
-        restore: Some(from),
-        metrics: None,
-    })
-    .unwrap();
-    let all = built.by_slot.into_iter().flatten().collect();
-    let clock = Arc::new(ManualClock::default());
-    SteppedDriver::new(all, 9, clock).run().unwrap();
+    Stepped::start(&job, &config, Some(from))
+        .driver
+        .run()
+        .unwrap();
     std::mem::take(&mut sink.state().behind)
 }
 
@@ -366,6 +388,131 @@ fn no_barrier_overtakes_what_every_instance_must_have_read() {
     };
     let rows = (0..COUNT).flat_map(|n| [format!("once {n}"), format!("everywhere {n}")]);
     check(&pipeline, rows);
+}
+
+#[test]
+fn a_barrier_is_aligned_until_its_time_has_come() {
+    let pipeline = |env: &StreamExecutionEnvironment| {
+        let rows = numbers(env).rebalance().map(|n| n.to_string());
+        rows.uid("text")
+    };
+    for left in [Some(BATCHES), None] {
+        let sink = Stoppable::default();
+        sink.state().left = left;
+        let (job, mut config) = compose(&pipeline, 2, true, &sink);
+        config.checkpointing.aligned_timeout = Duration::from_millis(50);
+        let mut running = Stepped::start(&job, &config, None);
+        if left.is_some() {
+            running.run_full();
+        } else {
+            assert!(running.driver.round().unwrap());
+        }
+        let snapshot = running.checkpoint(1);
+        // The clock stands as long as anything else can move.
+        let waited = running.clock.now().millis();
+        let stopped = left.is_some();
+        assert_eq!(waited, if stopped { 50 } else { 0 });
+        assert_eq!(snapshot.has_in_flight(), stopped);
+    }
+}
+
+/// Registers a timer a key.
+struct Alarms(Arc<AtomicU64>);
+
+impl Operator<u64, String> for Alarms {
+    fn process(
+        &mut self,
+        record: Record<u64>,
+        ctx: &mut Context,
+        _: &mut Output<String>,
+    ) -> Result<()> {
+        if record.value < COUNT {
+            ctx.register_event_timer(EventTime(record.value as i64));
+        }
+        Ok(())
+    }
+
+    fn on_event_timer(
+        &mut self,
+        time: EventTime,
+        _: &mut Context,
+        out: &mut Output<String>,
+    ) -> Result<()> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        out.emit(time.0.to_string(), time);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_barrier_passes_between_rows_of_timers_and_inside_of_a_batch() {
+    // All timers are due at once, at a jump of the watermark. Behind it the input goes on.
+    let fired = Arc::new(AtomicU64::new(0));
+    let alarms = fired.clone();
+    let pipeline = move |env: &StreamExecutionEnvironment| {
+        let alarms = alarms.clone();
+        let late = WatermarkStrategy::for_monotonous_timestamps()
+            .with_timestamp_assigner(|n: &u64| if *n < COUNT { 0 } else { 1_000_000 });
+        let all = env.from_collection(0..COUNT * 5).uid("numbers");
+        let keyed = all
+            .assign_timestamps_and_watermarks(late)
+            .key_by(|n: &u64| *n);
+        keyed.process(move |_| Alarms(alarms.clone())).uid("alarms")
+    };
+    let sink = Stoppable::default();
+    sink.state().left = Some(BATCHES);
+    let (job, config) = compose(&pipeline, 2, false, &sink);
+    let mut running = Stepped::start(&job, &config, None);
+    running.run_full();
+    let before = fired.load(Ordering::SeqCst);
+    let snapshot = running.checkpoint(1);
+    let after = fired.load(Ordering::SeqCst);
+    assert!(
+        before > 0 && after - before <= 2 * 4,
+        "{before}, then {after}"
+    );
+    let instances = snapshot.operators.values().flat_map(|o| &o.instances);
+    let tables = instances.flat_map(|instance| &instance.state.tables);
+    let timers = tables.filter(|table| table.redistribution == Redistribution::Timers);
+    let left: usize = timers.map(|table| table.entries.len()).sum();
+    assert_eq!(
+        left as u64 + after,
+        COUNT,
+        "the others are in the checkpoint"
+    );
+
+    // A record makes many rows, and a batch has several such records.
+    let begun = Arc::new(AtomicU64::new(0));
+    let counted = begun.clone();
+    let pipeline = move |env: &StreamExecutionEnvironment| {
+        let counted = counted.clone();
+        let many = numbers(env).shuffle().flat_map(move |n| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            (0..50).map(move |copy| n * 50 + copy)
+        });
+        many.uid("many")
+            .shuffle()
+            .map(|n| n.to_string())
+            .uid("text")
+    };
+    let sink = Stoppable::default();
+    sink.state().left = Some(BATCHES);
+    let (job, config) = compose(&pipeline, 2, false, &sink);
+    let mut running = Stepped::start(&job, &config, None);
+    running.run_full();
+    let before = begun.load(Ordering::SeqCst);
+    let snapshot = running.checkpoint(1);
+    assert_eq!(
+        begun.load(Ordering::SeqCst),
+        before,
+        "no record was begun for the barrier"
+    );
+    let mut rows = std::mem::take(&mut sink.state().before);
+    rows.extend(to_the_end(&pipeline, 3, &snapshot));
+    rows.sort();
+    let mut expected: Vec<String> = (0..COUNT * 50).map(|n| n.to_string()).collect();
+    expected.sort();
+    assert!(rows == expected, "{} rows", rows.len());
 }
 
 #[test]

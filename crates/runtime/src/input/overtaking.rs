@@ -204,3 +204,6 @@ fn write_down(
         StreamElement::Status(_) | StreamElement::Barrier(_) | StreamElement::EndOfInput => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
