@@ -15,6 +15,8 @@ pub enum Fault {
     SlowStorage,
     /// The process ends, and a file of the newest checkpoint is damaged.
     Corruption,
+    /// Sinks can take nothing for a while.
+    StoppedSinks,
     /// Sinks hear late, or not at all, that a checkpoint is durable; for a while.
     LostNotices,
     /// An operator fails in one of the next calls.
@@ -29,13 +31,14 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 11] = [
+    pub const ALL: [Fault; 12] = [
         Fault::Crash,
         Fault::CrashInside,
         Fault::FailingStorage,
         Fault::DiskFull,
         Fault::SlowStorage,
         Fault::Corruption,
+        Fault::StoppedSinks,
         Fault::LostNotices,
         Fault::OperatorError,
         Fault::CommitError,
@@ -52,6 +55,7 @@ impl Fault {
             Fault::DiskFull => "disk full",
             Fault::SlowStorage => "slow storage",
             Fault::Corruption => "corruption",
+            Fault::StoppedSinks => "stopped sinks",
             Fault::LostNotices => "lost notices",
             Fault::OperatorError => "operator error",
             Fault::CommitError => "commit error",
@@ -70,6 +74,8 @@ pub struct Weather {
     pub full_until: u64,
     /// Of [`Fault::SlowStorage`].
     pub slow_until: u64,
+    /// Of [`Fault::StoppedSinks`].
+    pub stopped_until: u64,
     /// Of [`Fault::LostNotices`].
     pub silent_until: u64,
 }
@@ -78,6 +84,7 @@ impl Weather {
     /// The step from which on all is fair.
     pub fn fair_from(&self) -> u64 {
         let storage = self.failing_until.max(self.full_until);
-        storage.max(self.slow_until).max(self.silent_until)
+        let sinks = self.stopped_until.max(self.silent_until);
+        storage.max(self.slow_until).max(sinks)
     }
 }

@@ -23,6 +23,8 @@ pub struct Counts {
     pub stops: u64,
     /// Starts from a checkpoint.
     pub restores: u64,
+    /// Starts with records in flight.
+    pub in_flight: u64,
     /// Starts that passed over a damaged checkpoint.
     pub passed_over: u64,
     /// The longest way from the last fault to the end, in steps.
@@ -43,6 +45,7 @@ impl Counts {
         self.savepoints += other.savepoints;
         self.stops += other.stops;
         self.restores += other.restores;
+        self.in_flight += other.in_flight;
         self.passed_over += other.passed_over;
         self.longest_end = self.longest_end.max(other.longest_end);
         for (kind, count) in &other.faults {
@@ -66,10 +69,10 @@ impl fmt::Display for Counts {
         writeln!(f, "checkpoints  {}", self.checkpoints)?;
         let stops = self.stops;
         writeln!(f, "savepoints   {}, {stops} stops", self.savepoints)?;
-        let passed_over = self.passed_over;
+        let (passed_over, in_flight) = (self.passed_over, self.in_flight);
         writeln!(
             f,
-            "restores     {} ({passed_over} past a damaged checkpoint)",
+            "restores     {} ({passed_over} past a damaged checkpoint, {in_flight} with records in flight)",
             self.restores
         )?;
         writeln!(

@@ -13,6 +13,8 @@ pub enum Plant {
     LoseTimer,
     /// An entry of keyed state is lost when state is dealt out to new instances.
     LoseEntry,
+    /// An element that was in flight is lost when it should go on its way anew.
+    DropInFlight,
     /// A crash takes metadata files that were reported as written.
     ForgetMetadata,
     /// Checkpoints are never deleted.
@@ -29,12 +31,13 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 11] = [
+    pub const ALL: [Plant; 12] = [
         Plant::CommitTwice,
         Plant::CommitEarly,
         Plant::DropSnapshot,
         Plant::LoseTimer,
         Plant::LoseEntry,
+        Plant::DropInFlight,
         Plant::ForgetMetadata,
         Plant::KeepEverything,
         Plant::HoldLastNotice,
@@ -50,7 +53,9 @@ impl Plant {
                 &["exactly once", "replay"]
             }
             Plant::DropSnapshot | Plant::ForgetMetadata => &["complete"],
-            Plant::LoseTimer | Plant::LoseEntry => &["exactly once", "replay"],
+            Plant::LoseTimer | Plant::LoseEntry | Plant::DropInFlight => {
+                &["exactly once", "replay"]
+            }
             Plant::KeepEverything => &["leaks"],
             Plant::HoldLastNotice => &["progress"],
             Plant::ForgetStop => &["complete", "exactly once"],

@@ -1,5 +1,7 @@
 //! A batch of rows in columns.
 
+mod wire;
+
 use std::any::Any;
 use std::sync::OnceLock;
 
@@ -284,6 +286,10 @@ impl Container for ColumnBatch {
                 Box::new(self.slice(start, len)) as Payload
             })
             .collect()
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
+        wire::encode(self, out)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -5,9 +5,13 @@
 //! partitioned edge; it never looks inside. The concrete type ([`crate::rows::Rows`] or a column
 //! batch) is recovered once a batch by the operator that reads it.
 
+mod codec;
+
 use std::any::Any;
 
 use crate::error::{Error, Result};
+
+pub use codec::ContainerCodec;
 
 /// A batch of records or rows.
 pub trait Container: Any + Send {
@@ -39,6 +43,12 @@ pub trait Container: Any + Send {
 
     /// The batch cut into pieces of at most `len_max` records, in order.
     fn split(self: Box<Self>, len_max: usize) -> Vec<Payload>;
+
+    /// Appends the wire form, which a [`ContainerCodec`] of this type reads.
+    ///
+    /// # Errors
+    /// `User` if the batch holds something that has none.
+    fn encode(&self, out: &mut Vec<u8>) -> Result<()>;
 
     /// For recovering the concrete type.
     fn as_any(&self) -> &dyn Any;

@@ -1,6 +1,7 @@
 //! What a channel carries: batches, and the control elements between them.
 
 use crate::container::Payload;
+use crate::time::ProcessingTime;
 use crate::watermark::{Watermark, WatermarkStatus};
 
 /// What a barrier is for.
@@ -22,14 +23,18 @@ pub struct Barrier {
     pub checkpoint: u64,
     /// What it is for.
     pub kind: BarrierKind,
+    /// From when on it may overtake records, which then are part of the checkpoint; `None` if it
+    /// stays behind them however long that takes.
+    pub overtakes_from: Option<ProcessingTime>,
 }
 
 impl Barrier {
-    /// The barrier of a checkpoint that the job owns.
+    /// The barrier of a checkpoint that the job owns. It overtakes nothing.
     pub const fn of_checkpoint(checkpoint: u64) -> Self {
         Barrier {
             checkpoint,
             kind: BarrierKind::Checkpoint,
+            overtakes_from: None,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Typed rows: the container of the DataStream API.
 
+mod wire;
+
 use std::any::Any;
 
 use crate::container::{Container, Payload};
 use crate::data::Data;
+use crate::error::Result;
 use crate::time::EventTime;
 
 /// A value with its timestamp.
@@ -138,6 +141,10 @@ impl<T: Data> Container for Rows<T> {
             }
             pieces.push(Box::new(rows));
         }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
+        self.encode_rows(out)
     }
 
     fn as_any(&self) -> &dyn Any {

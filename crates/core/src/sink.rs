@@ -30,6 +30,19 @@ pub trait SinkWriter: Send {
         Ok(())
     }
 
+    /// Whether a batch can be taken without waiting; asked before each [`SinkWriter::write`].
+    ///
+    /// A writer that says no calls the [`waker`](Setup::waker) once it can. Until then batches wait
+    /// in front of it and its senders slow down; a blocked call would stop every task of the
+    /// thread. Barriers pass all the same: [`SinkWriter::flush`] must not wait either, so what the
+    /// writer has taken and cannot hand on is in its state or becomes a committable.
+    ///
+    /// # Errors
+    /// Fails the task.
+    fn is_ready(&mut self, _ctx: &mut Context) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Takes a batch.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! From the graph as composed to the graph as run: parallelism is settled, operators are fused.
 
 use thalweg_core::config::ExecutionConfig;
+use thalweg_core::container::ContainerCodec;
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::{
     ChainLink, ChainTarget, ChainedOperator, JobEdge, JobGraph, JobVertex, NodeId, Partitioning,
@@ -50,12 +51,22 @@ pub fn translate(graph: &StreamGraph, config: &ExecutionConfig) -> Result<JobGra
             uid: uids[index].clone(),
             kind: node.kind.clone(),
             generates_watermarks: node.generates_watermarks,
+            codecs: codecs(graph, id, node.ports),
             links: Vec::new(),
         });
         places.push(place);
     }
     link(graph, &settled, config, &places, &mut job);
     Ok(job)
+}
+
+/// The codec of each input port. Edges of one port carry one type.
+fn codecs(graph: &StreamGraph, id: NodeId, ports: usize) -> Vec<Option<ContainerCodec>> {
+    let of_port = |port| {
+        let mut edges = graph.inputs(id).filter(|edge| edge.port == port);
+        edges.find_map(|edge| edge.codec)
+    };
+    (0..ports).map(of_port).collect()
 }
 
 #[derive(Clone, Copy)]

@@ -6,6 +6,7 @@
 //! last snapshot, which stands for it from then on.
 
 mod executor;
+pub mod in_flight;
 mod job_snapshot;
 mod memory;
 mod requests;
@@ -21,7 +22,7 @@ use thalweg_core::element::{Barrier, BarrierKind};
 use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::FrozenState;
+use thalweg_core::state::{FrozenState, TableSnapshot};
 
 pub use executor::{CheckpointExecutor, ExecutorSpec, Todo};
 pub use job_snapshot::{FrozenJob, InstanceSnapshot, JobSnapshot, OperatorSnapshot};
@@ -56,6 +57,16 @@ pub trait BarrierListener: Send + Sync {
         info: &SubtaskInfo,
         freeze: &mut dyn FnMut() -> Result<FrozenState>,
     ) -> Result<()>;
+
+    /// The records in front of an operator instance that a barrier has overtaken. Follows
+    /// [`BarrierListener::on_operator`], and comes before [`BarrierListener::on_subtask`].
+    fn on_in_flight(
+        &self,
+        checkpoint: u64,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        records: TableSnapshot,
+    );
 
     /// All operators of a subtask have passed a moment; subtasks are numbered through the job.
     fn on_subtask(&self, moment: Moment, subtask: usize);
@@ -103,6 +114,7 @@ impl CheckpointRequest {
                 1 => BarrierKind::Savepoint,
                 _ => BarrierKind::Suspend,
             },
+            overtakes_from: None,
         }
     }
 

@@ -1,14 +1,20 @@
 //! Local channels: bounded rings with one sender and one receiver, and how their threads are woken.
+//!
+//! Beside its elements a channel has notices, which no element delays: that a barrier or the end is
+//! on its way, and that the receiver has taken out more than it could process. A receiver that a
+//! barrier shall overtake empties the ring into its own memory up to the barrier, and holds the
+//! sender until it has processed that: so no channel keeps more than twice its capacity.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 use std::thread::Thread;
 use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use thalweg_core::element::StreamElement;
+use thalweg_core::element::{Barrier, StreamElement};
 use thalweg_core::host::Waker;
+use thalweg_core::time::ProcessingTime;
 
 /// Puts a slot's thread to sleep and wakes it.
 ///
@@ -76,40 +82,66 @@ impl Parker {
     }
 }
 
+/// What the ends of a channel tell each other past the elements.
+#[derive(Debug, Default)]
+struct Notices {
+    announced: AtomicU64,
+    overtakes_from: AtomicI64,
+    ends: AtomicBool,
+    held: AtomicBool,
+}
+
 /// The sending end of a channel.
 pub struct Sender {
     ring: Producer<StreamElement>,
+    notices: Arc<Notices>,
     receiver: Arc<Parker>,
 }
 
 /// The receiving end of a channel.
 pub struct Receiver {
     ring: Consumer<StreamElement>,
+    notices: Arc<Notices>,
     sender: Arc<Parker>,
 }
 
 /// A channel for `capacity` elements between the threads of two parkers.
 pub fn channel(capacity: usize, sender: Arc<Parker>, receiver: Arc<Parker>) -> (Sender, Receiver) {
     let (producer, consumer) = RingBuffer::new(capacity.max(1));
+    let notices = Arc::<Notices>::default();
     (
         Sender {
             ring: producer,
+            notices: notices.clone(),
             receiver,
         },
         Receiver {
             ring: consumer,
+            notices,
             sender,
         },
     )
 }
 
 impl Sender {
-    /// Sends an element, or gives it back when the channel is full.
+    /// Sends an element, or gives it back when the channel is full or held.
     ///
     /// # Errors
     /// The element itself.
     #[inline]
     pub fn send(&mut self, element: StreamElement) -> Result<(), StreamElement> {
+        if self.is_held() {
+            return Err(element);
+        }
+        self.press(element)
+    }
+
+    /// Sends an element even if the receiver holds the channel: for what a barrier waits for.
+    ///
+    /// # Errors
+    /// The element itself, if the channel is full.
+    #[inline]
+    pub fn press(&mut self, element: StreamElement) -> Result<(), StreamElement> {
         match self.ring.push(element) {
             Ok(()) => {
                 self.receiver.wake();
@@ -117,6 +149,32 @@ impl Sender {
             }
             Err(rtrb::PushError::Full(element)) => Err(element),
         }
+    }
+
+    /// Whether the receiver wants nothing more for now.
+    #[inline]
+    pub fn is_held(&self) -> bool {
+        self.notices.held.load(Ordering::Acquire)
+    }
+
+    /// Says that a barrier is on its way.
+    pub fn announce(&self, barrier: Barrier) {
+        if let Some(from) = barrier.overtakes_from {
+            let notices = &self.notices;
+            notices
+                .overtakes_from
+                .store(from.millis(), Ordering::Relaxed);
+            notices
+                .announced
+                .store(barrier.checkpoint, Ordering::Release);
+            self.receiver.wake();
+        }
+    }
+
+    /// Says that the end is on its way.
+    pub fn announce_end(&self) {
+        self.notices.ends.store(true, Ordering::Release);
+        self.receiver.wake();
     }
 }
 
@@ -132,6 +190,28 @@ impl Receiver {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.ring.is_empty()
+    }
+
+    /// The newest barrier on its way that may overtake records.
+    pub fn announced(&self) -> Option<Barrier> {
+        let checkpoint = self.notices.announced.load(Ordering::Acquire);
+        let from = self.notices.overtakes_from.load(Ordering::Relaxed);
+        (checkpoint > 0).then_some(Barrier {
+            overtakes_from: Some(ProcessingTime(from)),
+            ..Barrier::of_checkpoint(checkpoint)
+        })
+    }
+
+    /// Whether the end is on its way.
+    pub fn ends(&self) -> bool {
+        self.notices.ends.load(Ordering::Acquire)
+    }
+
+    /// Lets the sender send no more than what a barrier waits for, or everything again.
+    pub fn hold(&self, held: bool) {
+        if self.notices.held.swap(held, Ordering::AcqRel) && !held {
+            self.sender.wake();
+        }
     }
 }
 

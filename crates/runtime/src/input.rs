@@ -1,7 +1,8 @@
-//! The input side of a subtask: channels, their combined watermark, and barrier alignment.
+//! The input side of a subtask: channels, their combined watermark, and how barriers pass them.
 
 mod alignment;
 mod gate;
+mod overtaking;
 mod watermark_valve;
 
 pub use alignment::{Aligned, BarrierAligner};

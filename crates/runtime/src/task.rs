@@ -1,5 +1,6 @@
 //! Tasks: a chain of operators, run one step at a time.
 
+mod overtake;
 mod passed;
 mod sink_stage;
 mod stage;

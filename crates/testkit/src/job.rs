@@ -6,6 +6,7 @@
 //! | interrupted  | stopped behind a checkpoint and finished from it at another parallelism      |
 //! | stored       | so with keyed state in a store, of which next to nothing stays in memory     |
 //! | moved        | interrupted with a store, finished without, and the other way round          |
+//! | unaligned    | the same, where barriers overtake records                                    |
 //!
 //! Results count once: of an interrupted run those before the barrier, and those of the run that
 //! went on from it.
@@ -34,6 +35,9 @@ const RESCALED: [(u32, u32); 4] = [(1, 2), (2, 1), (2, 3), (3, 2)];
 // Rounds of the driver after which the barrier is asked for.
 const CHECKPOINTS_AFTER: [u64; 6] = [1, 2, 3, 5, 9, 17];
 const CHECKPOINT: u64 = 1;
+// How barriers pass.
+const ALIGNED: &str = "aligned";
+const UNALIGNED: &str = "unaligned";
 // Where keyed state is.
 const HEAP: &str = "the heap";
 const STORE: &str = "a store";
@@ -79,16 +83,12 @@ pub fn check_job<T: Data + Debug>(
     }
     for (before, after) in RESCALED {
         for rounds in CHECKPOINTS_AFTER {
-            for backends in [[HEAP, HEAP], [STORE, STORE], [STORE, HEAP], [HEAP, STORE]] {
-                // Which of the backends it is moved between does not depend on the rounds.
-                if backends[0] != backends[1] && rounds % 2 == 0 {
-                    continue;
-                }
-                let actual = interrupted(&build, [before, after], backends, rounds);
+            for way in WAYS {
+                let actual = interrupted(&build, [before, after], way, rounds);
+                let (barriers, [first, then]) = way;
                 let run = format!(
                     "interrupted after {rounds} rounds, parallelism {before} → {after}, \
-                     state on {} → {}",
-                    backends[0], backends[1]
+                     {barriers}, state on {first} → {then}"
                 );
                 compare(run, actual);
             }
@@ -104,6 +104,18 @@ fn canonical<T: Debug>(values: impl IntoIterator<Item = T>) -> Vec<String> {
     texts.sort_unstable();
     texts
 }
+
+/// How a job is interrupted: barriers, and where keyed state is before and behind.
+type Way = (&'static str, [&'static str; 2]);
+
+const WAYS: [Way; 6] = [
+    (ALIGNED, [HEAP, HEAP]),
+    (UNALIGNED, [HEAP, HEAP]),
+    (ALIGNED, [STORE, STORE]),
+    (UNALIGNED, [STORE, STORE]),
+    (ALIGNED, [STORE, HEAP]),
+    (UNALIGNED, [HEAP, STORE]),
+];
 
 type Composed<T> = (JobGraph, ExecutionConfig, Staged<T>);
 
@@ -137,10 +149,11 @@ fn stepped<T: Data>(
 fn interrupted<T: Data>(
     build: &impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
     [before, after]: [u32; 2],
-    backends: [&str; 2],
+    (barriers, backends): Way,
     rounds: u64,
 ) -> Result<Vec<T>> {
-    let (job, config, staged) = compose(build, before, backends[0])?;
+    let (job, mut config, staged) = compose(build, before, backends[0])?;
+    config.checkpointing.unaligned = barriers == UNALIGNED;
     let listener = Arc::new(if backends[0] == backends[1] {
         MemoryListener::default()
     } else {

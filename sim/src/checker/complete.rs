@@ -35,7 +35,11 @@ pub fn check(
                 let Some(given) = listener.handed_over(checkpoint, &whose) else {
                     return wrong(&format!("{index} has handed over nothing"));
                 };
-                if snapshot_hash(&instance.state) != given {
+                let mut state = instance.state.clone();
+                if state.take_in_flight() != listener.in_flight(checkpoint, &whose) {
+                    return wrong(&format!("{index} has not the records that were in flight"));
+                }
+                if snapshot_hash(&state) != given {
                     return wrong(&format!("{index} has another state than it handed over"));
                 }
             }

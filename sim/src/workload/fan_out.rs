@@ -1,4 +1,5 @@
-//! A stream that branches inside of a chain, comes together again, and ends in two sinks.
+//! A stream that branches inside of a chain, comes together again, and ends in two sinks. In one
+//! branch a record makes more rows than a batch holds.
 
 use std::sync::Arc;
 
@@ -34,6 +35,10 @@ fn row(kind: &str, number: u64) -> String {
     format!("{kind} {number}")
 }
 
+fn odd_rows(number: u64) -> impl Iterator<Item = String> {
+    (0..number % 23).map(move |copy| row("odd", number * 100 + copy))
+}
+
 impl Workload for FanOut {
     fn name(&self) -> &'static str {
         "fan out"
@@ -54,7 +59,7 @@ impl Workload for FanOut {
             .map(|_| "largest".to_owned())
             .key_by(Clone::clone)
             .process(|states| Tally(states.value("tally")))
-            .union(&[odd.map(|number| row("odd", number))])
+            .union(&[odd.shuffle().flat_map(odd_rows)])
             .sink_to("First", Arc::new(ledger.clone()));
         even.map(|number| row("even", number))
             .sink_to("Second", Arc::new(ledger.clone()));
@@ -67,7 +72,11 @@ impl Workload for FanOut {
             let number = record.value + 1;
             let even = number % 2 == 0;
             said += u64::from(even);
-            rows.push(row(if even { "even" } else { "odd" }, number));
+            if even {
+                rows.push(row("even", number));
+            } else {
+                rows.extend(odd_rows(number));
+            }
         }
         rows.extend((1..=said).map(|times| row("largest", times)));
         rows

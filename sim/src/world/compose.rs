@@ -1,5 +1,7 @@
 //! A workload as a job: with settings that may differ from attempt to attempt.
 
+use std::time::Duration;
+
 use thalweg_core::config::ExecutionConfig;
 use thalweg_core::error::Result;
 use thalweg_core::graph::JobGraph;
@@ -26,6 +28,9 @@ pub fn compose(
             config.batch_rows = dice.between(1, 8) as usize;
             config.channel_batches = dice.between(1, 4) as usize;
             config.chaining = dice.one_in(2);
+            config.checkpointing.unaligned = dice.one_in(2);
+            let timeout = dice.pick(&[0, 0, 3, 40]);
+            config.checkpointing.aligned_timeout = Duration::from_millis(timeout);
         });
     workload.compose(&env, ledger);
     Ok((env.job_graph()?, env.config()))

@@ -32,6 +32,7 @@ struct State {
     next_transaction: u64,
     epoch: u64,
     failing_in: Option<u64>,
+    stopped: bool,
 }
 
 /// A ledger of committed rows.
@@ -76,6 +77,11 @@ impl Ledger {
     /// rows committed before may come once more.
     pub fn go_back(&self) {
         self.state().epoch += 1;
+    }
+
+    /// Writers can take nothing, or can again.
+    pub fn stop(&self, stopped: bool) {
+        self.state().stopped = stopped;
     }
 
     /// A commit fails, after `transactions` more.
@@ -148,6 +154,11 @@ struct LedgerWriter {
 }
 
 impl SinkWriter for LedgerWriter {
+    // Whoever asks is asked again after a step: no waker is needed.
+    fn is_ready(&mut self, _: &mut Context) -> Result<bool> {
+        Ok(!self.ledger.state().stopped)
+    }
+
     fn write(&mut self, batch: Payload, _: &mut Context) -> Result<()> {
         self.open.extend(downcast::<Rows<String>>(batch)?.values);
         Ok(())

@@ -10,7 +10,7 @@ use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::{FrozenState, StateSnapshot};
+use thalweg_core::state::{FrozenState, StateSnapshot, TableSnapshot};
 use thalweg_runtime::checkpoint::{BarrierListener, CheckpointRequest, Moment, StoringListener};
 use thalweg_state::format::write_snapshot;
 
@@ -22,6 +22,7 @@ pub type Instance = (OperatorUid, u32);
 #[derive(Default)]
 struct Seen {
     barriers: BTreeMap<u64, BTreeMap<Instance, u64>>,
+    in_flight: BTreeMap<u64, BTreeMap<Instance, TableSnapshot>>,
     ends: BTreeMap<Instance, u64>,
 }
 
@@ -85,9 +86,18 @@ impl SimListener {
         barrier.or_else(|| seen.ends.get(instance)).copied()
     }
 
+    /// The records in flight that an instance has handed over for a checkpoint.
+    pub fn in_flight(&self, checkpoint: u64, instance: &Instance) -> Option<TableSnapshot> {
+        let seen = self.seen();
+        let records = seen.in_flight.get(&checkpoint)?;
+        records.get(instance).cloned()
+    }
+
     /// Forgets the snapshots of a checkpoint and of those before it.
     pub fn forget(&self, checkpoint: u64) {
-        self.seen().barriers.retain(|known, _| *known > checkpoint);
+        let mut seen = self.seen();
+        seen.barriers.retain(|known, _| *known > checkpoint);
+        seen.in_flight.retain(|known, _| *known > checkpoint);
     }
 }
 
@@ -118,6 +128,21 @@ impl BarrierListener for SimListener {
                 .on_operator(moment, uid, info, &mut || Ok(state.clone()))?;
         }
         Ok(())
+    }
+
+    fn on_in_flight(
+        &self,
+        checkpoint: u64,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        records: TableSnapshot,
+    ) {
+        let instance = (uid.clone(), info.index);
+        let mut seen = self.seen();
+        let of_checkpoint = seen.in_flight.entry(checkpoint).or_default();
+        of_checkpoint.insert(instance, records.clone());
+        drop(seen);
+        self.inner.on_in_flight(checkpoint, uid, info, records);
     }
 
     fn on_subtask(&self, moment: Moment, subtask: usize) {

@@ -108,6 +108,10 @@ impl BatchOperator for Observed {
         self.inner.resume(ctx, out)
     }
 
+    fn give_back(&mut self) -> Option<(usize, Payload)> {
+        self.inner.give_back()
+    }
+
     fn on_event_timer(
         &mut self,
         time: EventTime,

@@ -58,12 +58,16 @@ impl World {
         let max_parallelism = self.scenario.max_parallelism;
         let workload = self.workload.as_ref();
         let (mut job, config) = compose(workload, &self.ledger, max_parallelism, &mut self.dice)?;
+        let mut checkpointing = self.scenario.checkpointing.clone();
+        if config.checkpointing.unaligned {
+            checkpointing.max_concurrent = 1;
+        }
         observe(&mut job, &self.fuse, &self.journal, self.plant);
         self.failed_deletions = self.storage.failed_deletions();
         let process = Process::start(&ProcessSpec {
             job: &job,
             config: &config,
-            checkpointing: &self.scenario.checkpointing,
+            checkpointing: &checkpointing,
             checkpoints,
             savepoints: self.savepoints(),
             requests: self.users.requests.clone(),
@@ -81,8 +85,13 @@ impl World {
         let passed_over = newest
             .iter()
             .any(|n| *n > from.checkpoint && self.undisturbed().is_complete(*n).unwrap_or(false));
+        let in_flight = from
+            .snapshot
+            .as_ref()
+            .is_some_and(JobSnapshot::has_in_flight);
         self.journal.count(|counts| {
             counts.restores += u64::from(from.snapshot.is_some());
+            counts.in_flight += u64::from(in_flight);
             counts.passed_over += u64::from(passed_over);
         });
         if from.checkpoint < self.committed_up_to {
@@ -104,6 +113,7 @@ impl World {
         let kind = match plant {
             Plant::LoseTimer => Redistribution::Timers,
             Plant::LoseEntry => Redistribution::KeyGroup,
+            Plant::DropInFlight => Redistribution::InFlight,
             _ => return,
         };
         let operators = snapshot.operators.values_mut();

@@ -189,6 +189,7 @@ impl World {
         *quiet = Quiet::default();
         match due.into_iter().flatten().min() {
             Some(at) => self.now = self.now.max(at),
+            None if self.step < self.weather.stopped_until => {}
             None => {
                 let live = process.live();
                 let violation = format!("progress: {live} tasks wait for nothing");
@@ -224,6 +225,7 @@ impl World {
                 self.damage_newest();
                 return true;
             }
+            Fault::StoppedSinks => self.weather.stopped_until = lasting,
             Fault::LostNotices => self.weather.silent_until = lasting,
             Fault::OperatorError => self.fuse.light(self.dice.below(60)),
             Fault::CommitError => self.ledger.fail_after(self.dice.below(4)),
@@ -252,6 +254,7 @@ impl World {
     }
 
     pub(super) fn refresh_weather(&mut self) {
+        self.ledger.stop(self.step < self.weather.stopped_until);
         self.storage.set_faults(StorageFaults {
             failing: self.step < self.weather.failing_until,
             full: self.step < self.weather.full_until,

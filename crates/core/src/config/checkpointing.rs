@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::{Error, Result};
+
 /// What a restored job has seen of each record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CheckpointMode {
@@ -31,6 +33,10 @@ pub struct CheckpointConfig {
     pub mode: CheckpointMode,
     /// `timeout`: a checkpoint that takes longer is given up.
     pub timeout: Duration,
+    /// `unaligned.enabled`: barriers overtake records, which become part of the checkpoint.
+    pub unaligned: bool,
+    /// `aligned-checkpoint-timeout`: how long barriers stay behind records first, from the trigger.
+    pub aligned_timeout: Duration,
     /// `min-pause`: from the end of one to the start of the next.
     pub min_pause: Duration,
     /// `max-concurrent-checkpoints`
@@ -49,12 +55,35 @@ pub struct CheckpointConfig {
     pub retention: Retention,
 }
 
+impl CheckpointConfig {
+    /// Whether these settings go together.
+    ///
+    /// # Errors
+    /// `User`, naming the option to change.
+    pub fn check(&self) -> Result<()> {
+        let needs = |what: &str| {
+            Err(Error::user(format!(
+                "`execution.checkpointing.unaligned.enabled` needs `{what}`"
+            )))
+        };
+        if self.unaligned && self.mode != CheckpointMode::ExactlyOnce {
+            return needs("execution.checkpointing.mode = EXACTLY_ONCE");
+        }
+        if self.unaligned && self.max_concurrent > 1 {
+            return needs("execution.checkpointing.max-concurrent-checkpoints = 1");
+        }
+        Ok(())
+    }
+}
+
 impl Default for CheckpointConfig {
     fn default() -> Self {
         CheckpointConfig {
             interval: None,
             mode: CheckpointMode::default(),
             timeout: Duration::from_secs(600),
+            unaligned: false,
+            aligned_timeout: Duration::ZERO,
             min_pause: Duration::ZERO,
             max_concurrent: 1,
             tolerable_failures: 0,

@@ -2,6 +2,7 @@
 
 use super::partitioning::Partitioning;
 use super::stream_graph::NodeKind;
+use crate::container::ContainerCodec;
 use crate::id::OperatorUid;
 
 /// Where an output of a chained operator leads.
@@ -33,6 +34,8 @@ pub struct ChainedOperator {
     pub kind: NodeKind,
     /// Emits its own watermarks.
     pub generates_watermarks: bool,
+    /// How the batches of each input port are read back; `None` if they cannot leave the process.
+    pub codecs: Vec<Option<ContainerCodec>>,
     /// Its outputs.
     pub links: Vec<ChainLink>,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::partitioning::Partitioning;
+use crate::container::ContainerCodec;
 use crate::error::{Error, Result};
 use crate::id::OperatorUid;
 use crate::operator::OperatorFactory;
@@ -96,6 +97,8 @@ pub struct StreamEdge {
     pub port: usize,
     /// How records spread.
     pub partitioning: Partitioning,
+    /// How batches are read back; `None` if they cannot leave the process.
+    pub codec: Option<ContainerCodec>,
 }
 
 /// Nodes and edges, in the order in which they were composed (inputs before users).
@@ -219,6 +222,7 @@ mod tests {
                     to,
                     port: 0,
                     partitioning: Partitioning::Forward,
+                    codec: None,
                 });
             }
         }

@@ -39,6 +39,16 @@ impl<T: Data> Pending<T> {
         Some(Record::new(value, EventTime(time)))
     }
 
+    /// Takes out what is left.
+    pub(super) fn take_rest(&mut self) -> Option<Rows<T>> {
+        let rest = std::mem::replace(self, Pending::none());
+        (rest.len() > 0).then(|| Rows {
+            values: rest.values.collect(),
+            times: rest.times.collect(),
+            hashes: Vec::new(),
+        })
+    }
+
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }
@@ -61,6 +71,11 @@ impl<I: Data, O: Data, Op: Operator<I, O>> RowsOperator<I, O, Op> {
             pending: Pending::none(),
             paused: false,
         }
+    }
+
+    /// The records that a pending call has not begun with.
+    pub(super) fn take_rest(&mut self) -> Option<Rows<I>> {
+        self.pending.take_rest()
     }
 
     fn drive(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
@@ -131,6 +146,11 @@ impl<I: Data, O: Data, Op: Operator<I, O>> BatchOperator for RowsOperator<I, O, 
         self.drive(ctx, out)
     }
 
+    fn give_back(&mut self) -> Option<(usize, Payload)> {
+        let rows = self.take_rest()?;
+        Some((0, Box::new(rows)))
+    }
+
     fn on_event_timer(
         &mut self,
         time: EventTime,
@@ -181,6 +201,11 @@ impl<A: Data, B: Data, O: Data, Op: TwoInputOperator<A, B, O>> TwoInputRowsOpera
             second: Pending::none(),
             paused: false,
         }
+    }
+
+    /// The records that a pending call has not begun with: of one input, since a call has one.
+    pub(super) fn take_rest(&mut self) -> (Option<Rows<A>>, Option<Rows<B>>) {
+        (self.first.take_rest(), self.second.take_rest())
     }
 
     fn drive(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
@@ -259,6 +284,14 @@ impl<A: Data, B: Data, O: Data, Op: TwoInputOperator<A, B, O>> BatchOperator
 
     fn resume(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
         self.drive(ctx, out)
+    }
+
+    fn give_back(&mut self) -> Option<(usize, Payload)> {
+        match self.take_rest() {
+            (Some(rows), _) => Some((0, Box::new(rows))),
+            (None, Some(rows)) => Some((1, Box::new(rows))),
+            (None, None) => None,
+        }
     }
 
     fn on_event_timer(

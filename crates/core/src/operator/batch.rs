@@ -106,6 +106,13 @@ pub trait BatchOperator: Send {
         Ok(Progress::Done)
     }
 
+    /// Gives back what a pending call has not begun with, as a batch for a port: it comes again as
+    /// a call of its own. What is left of the pending call is then no more than one record's. An
+    /// operator that cannot is asked to finish instead.
+    fn give_back(&mut self) -> Option<(usize, Payload)> {
+        None
+    }
+
     /// One due event timer; the context stands at its key.
     ///
     /// # Errors

@@ -88,6 +88,15 @@ fn intern<T: Data, K: Key>(
     })
 }
 
+/// The records without their slots, which may be given back until they come again.
+fn unkeyed<T: Data>(rows: Rows<Keyed<T>>) -> Payload {
+    Box::new(Rows {
+        values: rows.values.into_iter().map(|keyed| keyed.value).collect(),
+        times: rows.times,
+        hashes: Vec::new(),
+    })
+}
+
 struct Scratch<K> {
     keys: Vec<K>,
     bytes: Vec<u8>,
@@ -279,6 +288,11 @@ where
         swept(progress, ctx)
     }
 
+    fn give_back(&mut self) -> Option<(usize, Payload)> {
+        let rows = self.inner.take_rest()?;
+        Some((0, unkeyed(rows)))
+    }
+
     forward_to_inner!();
 }
 
@@ -343,6 +357,14 @@ where
         };
         let progress = self.inner.process(port, keyed, ctx, out)?;
         swept(progress, ctx)
+    }
+
+    fn give_back(&mut self) -> Option<(usize, Payload)> {
+        match self.inner.take_rest() {
+            (Some(rows), _) => Some((0, unkeyed(rows))),
+            (None, Some(rows)) => Some((1, unkeyed(rows))),
+            (None, None) => None,
+        }
     }
 
     forward_to_inner!();

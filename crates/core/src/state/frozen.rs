@@ -128,18 +128,14 @@ impl FrozenState {
     }
 }
 
-impl From<StateSnapshot> for FrozenState {
-    fn from(snapshot: StateSnapshot) -> Self {
-        let freeze = |table: TableSnapshot| FrozenTable {
+impl From<TableSnapshot> for FrozenTable {
+    fn from(table: TableSnapshot) -> Self {
+        FrozenTable {
             name: table.name,
             redistribution: table.redistribution,
             schema: table.schema,
             entries: Arc::new(table.entries),
             in_store: false,
-        };
-        FrozenState {
-            tables: snapshot.tables.into_iter().map(freeze).collect(),
-            store: None,
         }
     }
 }

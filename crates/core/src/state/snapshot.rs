@@ -21,6 +21,8 @@ pub enum Redistribution {
     Union,
     /// All instances hold the same entries, and so do the new ones.
     Broadcast,
+    /// Records between two operators: the runtime sends each on its way anew.
+    InFlight,
 }
 
 /// One state of an operator instance.
@@ -71,6 +73,15 @@ pub struct StateSnapshot {
     pub tables: Vec<TableSnapshot>,
     /// Its store, if it has one; after a change of parallelism those of several instances.
     pub stores: Vec<StoreSnapshot>,
+}
+
+impl StateSnapshot {
+    /// Takes the records in flight out: they are dealt out by the edges of the job, not as state.
+    pub fn take_in_flight(&mut self) -> Option<TableSnapshot> {
+        let in_flight = |table: &TableSnapshot| table.redistribution == Redistribution::InFlight;
+        let at = self.tables.iter().position(in_flight)?;
+        Some(self.tables.remove(at))
+    }
 }
 
 /// A contiguous range of key groups, `start..end`.
@@ -137,6 +148,8 @@ pub fn redistribute(
                     deal(next % parallelism as usize);
                     next += 1;
                 }
+                // Not here: see `StateSnapshot::take_in_flight`.
+                (Redistribution::InFlight, _) => {}
                 (Redistribution::Union | Redistribution::Broadcast | Redistribution::Timers, _) => {
                     (0..parallelism as usize).for_each(deal);
                 }

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use thalweg_core::container::ContainerCodec;
 use thalweg_core::data::{Data, Key};
 use thalweg_core::error::Result;
 use thalweg_core::graph::{NodeId, NodeKind, Partitioning, StreamEdge, StreamNode};
@@ -114,6 +115,7 @@ impl<T: Data> DataStream<T> {
                 to: id,
                 port,
                 partitioning,
+                codec: Some(ContainerCodec::rows::<T>()),
             });
         }
     }

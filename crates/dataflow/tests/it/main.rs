@@ -11,6 +11,7 @@ mod savepoints;
 mod sessions;
 mod triggers;
 mod ttl;
+mod unaligned;
 mod watermarks;
 mod window_functions;
 mod window_model;

@@ -214,14 +214,8 @@ fn job(ledger: &Ledger, directory: &Directory, failing: &[u64]) -> StreamExecuti
     })
 }
 
-/// Runs `build` between the numbers and the ledger; fails once at each of the records `failing`,
-/// counted over all attempts.
-pub(super) fn job_of(
-    ledger: &Ledger,
-    directory: &Directory,
-    failing: &[u64],
-    build: impl FnOnce(DataStream<u64>) -> DataStream<u64>,
-) -> StreamExecutionEnvironment {
+/// Two instances that store checkpoints all the time.
+pub(super) fn environment(directory: &Directory) -> StreamExecutionEnvironment {
     let env = thalweg_testkit::environment();
     env.set_parallelism(2).configure(|config| {
         config.batch_rows = 4;
@@ -232,16 +226,31 @@ pub(super) fn job_of(
             delay: Duration::ZERO,
         };
     });
+    env
+}
+
+/// The numbers, which wait for commits now and then.
+pub(super) fn numbers(env: &StreamExecutionEnvironment, ledger: &Ledger) -> DataStream<u64> {
+    env.from_source("Numbers", Arc::new(Numbers(ledger.clone())), None)
+}
+
+/// Runs `build` between the numbers and the ledger; fails once at each of the records `failing`,
+/// counted over all attempts.
+pub(super) fn job_of(
+    ledger: &Ledger,
+    directory: &Directory,
+    failing: &[u64],
+    build: impl FnOnce(DataStream<u64>) -> DataStream<u64>,
+) -> StreamExecutionEnvironment {
+    let env = environment(directory);
     let seen = Arc::new(AtomicU64::new(0));
     let failing = failing.to_vec();
-    let numbers = env
-        .from_source("Numbers", Arc::new(Numbers(ledger.clone())), None)
-        .try_map(move |value: u64| {
-            if failing.contains(&seen.fetch_add(1, Ordering::SeqCst)) {
-                return Err(Error::new(ErrorKind::Retryable, "planted"));
-            }
-            Ok(value)
-        });
+    let numbers = numbers(&env, ledger).try_map(move |value: u64| {
+        if failing.contains(&seen.fetch_add(1, Ordering::SeqCst)) {
+            return Err(Error::new(ErrorKind::Retryable, "planted"));
+        }
+        Ok(value)
+    });
     build(numbers).sink_to("Ledger", Arc::new(ledger.clone()));
     env
 }

@@ -188,6 +188,8 @@ impl CheckpointExecutor {
                 self.request.request(Barrier {
                     checkpoint,
                     kind: kind(purpose),
+                    // Sources say that.
+                    overtakes_from: None,
                 });
                 Some(Todo::Wake)
             }

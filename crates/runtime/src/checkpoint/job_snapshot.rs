@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::{FrozenState, StateSnapshot};
+use thalweg_core::state::{FrozenState, Redistribution, StateSnapshot, TableSnapshot};
 
 /// The snapshots of one checkpoint, by operator.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +66,39 @@ impl<S: Clone + Default> JobSnapshot<S> {
                 .resize(info.parallelism as usize, InstanceSnapshot::default());
         }
         operator.instances[info.index as usize] = instance;
+    }
+}
+
+impl JobSnapshot {
+    /// Whether any records were in flight.
+    pub fn has_in_flight(&self) -> bool {
+        let instances = self.operators.values().flat_map(|o| &o.instances);
+        let mut tables = instances.flat_map(|instance| &instance.state.tables);
+        tables.any(|table| table.redistribution == Redistribution::InFlight)
+    }
+
+    /// Adds the records in flight to the snapshot of an instance, if there is one.
+    pub fn put_in_flight(&mut self, uid: &OperatorUid, info: &SubtaskInfo, records: TableSnapshot) {
+        if let Some(state) = self.state_mut(uid, info) {
+            state.tables.push(records);
+        }
+    }
+}
+
+impl FrozenJob {
+    /// Adds the records in flight to the snapshot of an instance, if there is one.
+    pub fn put_in_flight(&mut self, uid: &OperatorUid, info: &SubtaskInfo, records: TableSnapshot) {
+        if let Some(state) = self.state_mut(uid, info) {
+            state.tables.push(records.into());
+        }
+    }
+}
+
+impl<S> JobSnapshot<S> {
+    fn state_mut(&mut self, uid: &OperatorUid, info: &SubtaskInfo) -> Option<&mut S> {
+        let instances = &mut self.operators.get_mut(uid)?.instances;
+        let instance = instances.get_mut(info.index as usize)?;
+        Some(&mut instance.state)
     }
 }
 

@@ -6,7 +6,7 @@ use thalweg_core::collections::HashMap;
 use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::FrozenState;
+use thalweg_core::state::{FrozenState, TableSnapshot};
 
 use super::{BarrierListener, InstanceSnapshot, JobSnapshot, Moment};
 
@@ -80,6 +80,21 @@ impl BarrierListener for MemoryListener {
             .or_default()
             .put(uid, info, instance);
         Ok(())
+    }
+
+    fn on_in_flight(
+        &self,
+        checkpoint: u64,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        records: TableSnapshot,
+    ) {
+        let mut snapshots = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let snapshot = snapshots.entry(checkpoint).or_default();
+        snapshot.put_in_flight(uid, info, records);
     }
 
     fn on_subtask(&self, moment: Moment, _: usize) {

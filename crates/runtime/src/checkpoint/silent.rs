@@ -3,7 +3,7 @@
 use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::FrozenState;
+use thalweg_core::state::{FrozenState, TableSnapshot};
 
 use super::{BarrierListener, Moment};
 
@@ -21,6 +21,8 @@ impl BarrierListener for SilentListener {
     ) -> Result<()> {
         Ok(())
     }
+
+    fn on_in_flight(&self, _: u64, _: &OperatorUid, _: &SubtaskInfo, _: TableSnapshot) {}
 
     fn on_subtask(&self, _: Moment, _: usize) {}
 }

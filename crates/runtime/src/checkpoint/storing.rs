@@ -9,7 +9,7 @@ use thalweg_coordination::checkpoint::Event;
 use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::FrozenState;
+use thalweg_core::state::{FrozenState, TableSnapshot};
 
 use super::{BarrierListener, FrozenJob, InstanceSnapshot, Moment};
 
@@ -173,6 +173,19 @@ impl BarrierListener for StoringListener {
             Moment::End => gathered.ended.push((uid.clone(), info.clone(), state)),
         }
         Ok(())
+    }
+
+    fn on_in_flight(
+        &self,
+        checkpoint: u64,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        records: TableSnapshot,
+    ) {
+        // Nobody wants it if the snapshot itself was not.
+        if let Some(parts) = self.gathered().checkpoints.get_mut(&checkpoint) {
+            parts.snapshot.put_in_flight(uid, info, records);
+        }
     }
 
     fn on_subtask(&self, moment: Moment, subtask: usize) {

@@ -57,9 +57,33 @@ impl BarrierAligner {
             Some(current) if barrier.checkpoint > current.checkpoint => self.delivered.fill(false),
             _ => {}
         }
-        self.current = Some(barrier);
+        // Barriers of one checkpoint differ in when their sources heard of it.
+        self.current = Some(match self.current {
+            Some(current) if current.checkpoint == barrier.checkpoint => current,
+            _ => barrier,
+        });
         self.delivered[channel] = true;
         self.check().map_or(Aligned::Waiting, Aligned::Complete)
+    }
+
+    /// The newest checkpoint whose barrier has passed.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Whether a channel has delivered the barrier of a checkpoint, or of a newer one.
+    pub fn has(&self, channel: usize, checkpoint: u64) -> bool {
+        let current = self.current.is_some_and(|c| c.checkpoint >= checkpoint);
+        self.last >= checkpoint || (current && self.delivered[channel])
+    }
+
+    /// A barrier passes although not all channels have delivered it: all are open again.
+    pub fn overtake(&mut self, barrier: Barrier) {
+        if barrier.checkpoint > self.last {
+            self.delivered.fill(false);
+            self.current = None;
+            self.last = barrier.checkpoint;
+        }
     }
 
     /// A channel has ended. Returns the barrier it was the last to hold up, if any.
@@ -146,6 +170,7 @@ mod tests {
         let savepoint = Barrier {
             checkpoint: 1,
             kind: BarrierKind::Savepoint,
+            overtakes_from: None,
         };
         assert_eq!(aligner.on_barrier(0, savepoint), Aligned::Waiting);
         assert!(aligner.is_blocked(0) && !aligner.is_blocked(1));

@@ -93,6 +93,16 @@ impl WatermarkValve {
         }
     }
 
+    /// The last watermark of a channel.
+    pub fn of_channel(&self, channel: usize) -> Watermark {
+        self.channels[channel].watermark
+    }
+
+    /// A watermark of the whole input, from before a restore; returned if it advances.
+    pub fn on_restored(&mut self, combined: Watermark) -> Option<Watermark> {
+        self.raise(combined)
+    }
+
     fn advance(&mut self) -> Option<Watermark> {
         let aligned = self.channels.iter().filter(|channel| channel.aligned);
         let minimum = aligned.map(|channel| channel.watermark).min()?;

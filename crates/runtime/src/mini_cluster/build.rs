@@ -1,17 +1,20 @@
 //! Builds the subtasks of a job: channels for every edge, instances for every operator.
 
+mod restored;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use thalweg_core::config::{CheckpointMode, ExecutionConfig, StateStoreConfig};
+use thalweg_core::config::{CheckpointConfig, ExecutionConfig, StateStoreConfig};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::{ChainedOperator, JobEdge, JobGraph, JobVertex, NodeKind, Partitioning};
 use thalweg_core::key_group::{groups_of, stable_hash_bytes};
 use thalweg_core::metrics::OperatorMetrics;
 use thalweg_core::operator::{Context, Setup, SubtaskInfo};
-use thalweg_core::state::{
-    PagingSpec, StateRegistry, StateSnapshot, WorkingDirectory, redistribute,
-};
+use thalweg_core::state::{PagingSpec, StateRegistry, WorkingDirectory};
 
+use self::restored::RestoredOperator;
+use crate::checkpoint::in_flight::{self, Place, Restored};
 use crate::checkpoint::{CheckpointRequest, JobSnapshot, SharedListener};
 use crate::exchange::{Parker, Receiver, Sender, channel};
 use crate::input::{InputChannel, InputGate};
@@ -29,7 +32,8 @@ pub struct BuiltJob {
 /// The channels of one edge, still to be handed to their subtasks.
 struct EdgeChannels {
     senders: Vec<Vec<Sender>>,
-    receivers: Vec<Vec<Receiver>>,
+    /// Each with the index of its sender.
+    receivers: Vec<Vec<(u32, Receiver)>>,
 }
 
 /// What the subtasks of a job are built from.
@@ -53,9 +57,11 @@ pub struct BuildSpec<'a> {
 /// Builds all subtasks; subtask i of every vertex runs in slot i.
 ///
 /// # Errors
-/// What a factory or a restore fails with.
+/// What a factory or a restore fails with; `User` for settings of checkpoints that do not go
+/// together, or with the job.
 pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
     let BuildSpec { job, config, .. } = spec;
+    check(job, config)?;
     let mut channels: Vec<EdgeChannels> = job
         .edges
         .iter()
@@ -70,13 +76,12 @@ pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
     let mut operators = 0;
     let mut number = 0;
     for (position, vertex) in job.vertices.iter().enumerate() {
-        let restored: Result<Vec<Option<Restored>>> = vertex
-            .operators
-            .iter()
-            .map(|operator| Restored::of(spec.restore, operator, vertex))
-            .collect();
-        let restored = restored?;
+        let mut restored = Vec::with_capacity(vertex.operators.len());
+        for i in 0..vertex.operators.len() {
+            restored.push(RestoredOperator::of(spec.restore, job, position, i)?);
+        }
         for index in 0..vertex.parallelism {
+            let mut front = restored[0].as_mut().map(|r| r.take_in_flight(index));
             let mut stages = Vec::new();
             for (i, operator) in vertex.operators.iter().enumerate() {
                 let place = StagePlace {
@@ -84,6 +89,10 @@ pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
                     operator,
                     index,
                     metrics: metrics[operators + i].1[index as usize].clone(),
+                    in_flight: match &mut restored[i] {
+                        Some(restored) if i > 0 => restored.take_in_flight(index),
+                        _ => VecDeque::new(),
+                    },
                     restored: restored[i].as_ref(),
                     store: stores
                         .as_ref()
@@ -100,12 +109,17 @@ pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
                     job,
                     position,
                     index,
-                    config.checkpointing.mode,
+                    config,
                     &mut channels,
+                    front.take().unwrap_or_default(),
                 ),
                 partitions: partitions(job, vertex, index, config, &mut channels),
                 listener: spec.listener.clone(),
                 request: spec.request.clone(),
+                overtakes_after: config
+                    .checkpointing
+                    .unaligned
+                    .then_some(config.checkpointing.aligned_timeout),
             }));
             number += 1;
         }
@@ -137,36 +151,30 @@ fn new_metrics(job: &JobGraph) -> Vec<(String, Vec<OperatorMetrics>)> {
     metrics
 }
 
-/// The state that the instances of an operator start from.
-struct Restored {
-    instances: Vec<StateSnapshot>,
-    finished: bool,
-}
-
-impl Restored {
-    fn of(
-        restore: Option<&JobSnapshot>,
-        operator: &ChainedOperator,
-        vertex: &JobVertex,
-    ) -> Result<Option<Self>> {
-        let Some(snapshot) = restore.and_then(|restore| restore.operators.get(&operator.uid))
-        else {
-            return Ok(None);
-        };
-        if snapshot.max_parallelism != vertex.max_parallelism {
+/// Whether barriers may overtake records in this job, if they shall.
+fn check(job: &JobGraph, config: &ExecutionConfig) -> Result<()> {
+    config.checkpointing.check()?;
+    if !config.checkpointing.unaligned {
+        return Ok(());
+    }
+    let operators = job.vertices.iter().flat_map(|vertex| &vertex.operators);
+    for operator in operators {
+        if let Some(port) = operator.codecs.iter().position(Option::is_none) {
             return Err(Error::user(format!(
-                "operator `{}`: its state has {} key groups, the job {}; set \
-                 `pipeline.max-parallelism` to what it was",
-                operator.name, snapshot.max_parallelism, vertex.max_parallelism
+                "operator `{}`: the batches of its input port {port} have no wire form, so they \
+                 cannot be part of a checkpoint; leave \
+                 `execution.checkpointing.unaligned.enabled` off",
+                operator.name
             )));
         }
-        let states = snapshot.instances.iter().map(|i| i.state.clone());
-        let states: Vec<StateSnapshot> = states.collect();
-        Ok(Some(Restored {
-            instances: redistribute(&states, vertex.parallelism, vertex.max_parallelism),
-            finished: snapshot.is_finished(),
-        }))
     }
+    Ok(())
+}
+
+/// Whether barriers stay behind the records of an edge: a record of a pointwise edge belongs to the
+/// instance that sent it, and of a broadcast one all instances must have read the same.
+fn stays_aligned(partitioning: &Partitioning) -> bool {
+    partitioning.is_pointwise() || matches!(partitioning, Partitioning::Broadcast)
 }
 
 fn connect(
@@ -192,7 +200,7 @@ fn connect(
                 parkers[to as usize].clone(),
             );
             channels.senders[from as usize].push(sender);
-            channels.receivers[to as usize].push(receiver);
+            channels.receivers[to as usize].push((from, receiver));
         }
     }
     channels
@@ -252,7 +260,8 @@ struct StagePlace<'a> {
     operator: &'a ChainedOperator,
     index: u32,
     metrics: OperatorMetrics,
-    restored: Option<&'a Restored>,
+    restored: Option<&'a RestoredOperator>,
+    in_flight: Restored,
     /// The name of its store, if it is to have one.
     store: Option<String>,
 }
@@ -269,6 +278,7 @@ fn build_stage(
         metrics,
         restored,
         store,
+        in_flight,
     } = place;
     let info = SubtaskInfo {
         operator: operator.name.clone(),
@@ -299,7 +309,7 @@ fn build_stage(
     };
     let mut ctx = Context::new(states, info, metrics);
     ctx.set_mode(config.mode);
-    let restored_state = restored.map(|restored| &restored.instances[index as usize]);
+    let restored_state = restored.map(|restored| restored.state(index));
     if let (Some(id), Some(settings)) = (store, &config.state_store) {
         let stores = restored_state.map_or(&[][..], |state| &state.stores);
         let spec = paging(settings, id, ctx.info());
@@ -315,7 +325,9 @@ fn build_stage(
         generates_watermarks: operator.generates_watermarks,
         sides: side_names(operator),
         batch_rows: config.batch_rows,
-        finished: restored.is_some_and(|restored| restored.finished),
+        finished: restored.is_some_and(RestoredOperator::is_finished),
+        in_flight: in_flight::schema(operator),
+        restored: in_flight,
     }))
 }
 
@@ -336,21 +348,28 @@ fn gate(
     job: &JobGraph,
     vertex: usize,
     index: u32,
-    mode: CheckpointMode,
+    config: &ExecutionConfig,
     channels: &mut [EdgeChannels],
+    restored: Restored,
 ) -> Option<InputGate> {
     let mut inputs = Vec::new();
-    for (position, edge) in job
-        .edges
-        .iter()
-        .enumerate()
-        .filter(|(_, edge)| edge.to == vertex)
-    {
+    let edges = job.edges.iter().enumerate();
+    let into = edges.filter(|(_, edge)| edge.to == vertex);
+    for (number, (position, edge)) in into.enumerate() {
         let receivers = std::mem::take(&mut channels[position].receivers[index as usize]);
-        inputs.extend(receivers.into_iter().map(|receiver| InputChannel {
-            port: edge.port,
-            receiver,
-        }));
+        inputs.extend(
+            receivers
+                .into_iter()
+                .map(|(sender, receiver)| InputChannel {
+                    port: edge.port,
+                    place: Place {
+                        edge: number as u32,
+                        sender,
+                    },
+                    stays_aligned: stays_aligned(&edge.partitioning),
+                    receiver,
+                }),
+        );
     }
     let source = matches!(
         job.vertices[vertex]
@@ -359,7 +378,10 @@ fn gate(
             .map(|operator| &operator.kind),
         Some(NodeKind::Source(_))
     );
-    (!source).then(|| InputGate::new(inputs, mode))
+    let CheckpointConfig {
+        mode, unaligned, ..
+    } = config.checkpointing;
+    (!source).then(|| InputGate::new(inputs, mode, unaligned, restored))
 }
 
 fn partitions(

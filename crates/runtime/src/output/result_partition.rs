@@ -49,6 +49,8 @@ pub struct ResultPartition {
     open: Vec<Option<Payload>>,
     senders: Vec<Sender>,
     waiting: Vec<VecDeque<StreamElement>>,
+    // How many of the waiting elements of a channel a barrier or the end waits for.
+    pressing: Vec<usize>,
     batch_rows: usize,
     // An open batch with so many records is sent.
     enough_rows: usize,
@@ -77,6 +79,7 @@ impl ResultPartition {
             open: (0..channels).map(|_| None).collect(),
             senders,
             waiting: (0..channels).map(|_| VecDeque::new()).collect(),
+            pressing: vec![0; channels],
             batch_rows,
             enough_rows: (batch_rows / OPEN_SHARE).max(1),
             whole_batches,
@@ -87,15 +90,22 @@ impl ResultPartition {
     /// Whether everything emitted so far has left; only then may more be emitted.
     pub fn is_ready(&mut self) -> bool {
         let mut ready = true;
-        for (waiting, sender) in self.waiting.iter_mut().zip(&mut self.senders) {
+        let channels = self.waiting.iter_mut().zip(&mut self.pressing);
+        for ((waiting, pressing), sender) in channels.zip(&mut self.senders) {
             while let Some(element) = waiting.pop_front() {
-                if let Err(element) = sender.send(element) {
+                let sent = if *pressing > 0 {
+                    sender.press(element)
+                } else {
+                    sender.send(element)
+                };
+                if let Err(element) = sent {
                     waiting.push_front(element);
-                    ready = false;
                     break;
                 }
+                *pressing = pressing.saturating_sub(1);
                 self.sent = true;
             }
+            ready &= waiting.is_empty() && !sender.is_held();
         }
         ready
     }
@@ -134,6 +144,17 @@ impl ResultPartition {
         for waiting in &mut self.waiting {
             waiting.push_back(control.into());
         }
+        match control {
+            Control::Barrier(barrier) if barrier.overtakes_from.is_some() => {
+                self.press_waiting();
+                self.senders.iter().for_each(|s| s.announce(barrier));
+            }
+            Control::EndOfInput => {
+                self.press_waiting();
+                self.senders.iter().for_each(Sender::announce_end);
+            }
+            _ => {}
+        }
         self.is_ready();
     }
 
@@ -141,6 +162,12 @@ impl ResultPartition {
     pub fn flush(&mut self) {
         self.close_open();
         self.is_ready();
+    }
+
+    fn press_waiting(&mut self) {
+        for (pressing, waiting) in self.pressing.iter_mut().zip(&self.waiting) {
+            *pressing = waiting.len();
+        }
     }
 
     fn close_open(&mut self) {

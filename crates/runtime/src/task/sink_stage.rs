@@ -53,6 +53,14 @@ impl SinkStage {
         self.writer.open(ctx)
     }
 
+    /// Whether a batch can be taken now.
+    ///
+    /// # Errors
+    /// What the writer fails with.
+    pub fn is_ready(&mut self, ctx: &mut Context) -> Result<bool> {
+        self.writer.is_ready(ctx)
+    }
+
     /// Takes a batch.
     ///
     /// # Errors

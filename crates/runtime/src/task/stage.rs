@@ -6,10 +6,13 @@
 //! INVARIANT: a watermark is forwarded after every timer it makes due has fired; a barrier passes
 //! only between whole calls.
 
+mod barrier;
+
 use std::collections::VecDeque;
 
 use thalweg_core::container::Payload;
-use thalweg_core::element::{Barrier, BarrierKind};
+use thalweg_core::data::Schema;
+use thalweg_core::element::{Barrier, BarrierKind, StreamElement};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::{BatchOperator, Context, OutputElement, Outputs, Progress};
@@ -18,7 +21,10 @@ use thalweg_core::state::Slot;
 use thalweg_core::time::ProcessingTime;
 use thalweg_core::watermark::{Watermark, WatermarkStatus};
 
+pub use barrier::Hurry;
+
 use super::sink_stage::SinkStage;
+use crate::checkpoint::in_flight::Restored;
 use crate::checkpoint::{Moment, SharedListener};
 use crate::output::Control;
 
@@ -51,6 +57,10 @@ pub struct StageSpec {
     pub batch_rows: usize,
     /// Whether the input of all instances had ended in the snapshot this one starts from.
     pub finished: bool,
+    /// The shape of records in flight in front of it.
+    pub in_flight: Schema,
+    /// The records that were in flight when the snapshot was taken; of a head the gate has them.
+    pub restored: Restored,
 }
 
 /// What a stage is told.
@@ -95,6 +105,9 @@ pub struct Stage {
     finishing: bool,
     finished: bool,
     suspended: bool,
+    // The end has passed.
+    ended: bool,
+    in_flight: Schema,
 }
 
 impl Stage {
@@ -106,13 +119,15 @@ impl Stage {
             ctx: spec.ctx,
             out: Outputs::new(spec.batch_rows, spec.sides),
             generates_watermarks: spec.generates_watermarks,
-            inbox: VecDeque::new(),
+            inbox: spec.restored.into_iter().filter_map(incoming).collect(),
             emitted: VecDeque::new(),
             doing: Doing::Nothing,
             pending: false,
             finishing: false,
             finished: spec.finished,
             suspended: false,
+            ended: false,
+            in_flight: spec.in_flight,
         }
     }
 
@@ -163,8 +178,8 @@ impl Stage {
         self.suspended
     }
 
-    /// Goes on after that.
-    pub fn resume(&mut self) {
+    /// Ends the suspension.
+    pub fn go_on(&mut self) {
         self.suspended = false;
     }
 
@@ -224,6 +239,14 @@ impl Stage {
         Ok(poll)
     }
 
+    fn resume(&mut self, listener: &SharedListener) -> Result<()> {
+        let progress = match &mut self.body {
+            StageBody::Operator(operator) => operator.resume(&mut self.ctx, &mut self.out)?,
+            _ => Progress::Done,
+        };
+        self.after_call(progress, listener)
+    }
+
     /// Does one bounded thing.
     ///
     /// # Errors
@@ -231,11 +254,7 @@ impl Stage {
     pub fn step(&mut self, now: ProcessingTime, listener: &SharedListener) -> Result<()> {
         self.ctx.set_now(now);
         if self.pending {
-            let progress = match &mut self.body {
-                StageBody::Operator(operator) => operator.resume(&mut self.ctx, &mut self.out)?,
-                _ => Progress::Done,
-            };
-            self.after_call(progress, listener)?;
+            self.resume(listener)?;
         } else if let Doing::Watermark(watermark) = self.doing {
             self.fire_event_timers(watermark)?;
         } else if self.next_timer().is_some_and(|at| at <= now) {
@@ -284,7 +303,9 @@ impl Stage {
         match control {
             Control::Watermark(watermark) => {
                 // A generator's timers follow its own watermarks; only the last one passes it.
-                if !self.generates_watermarks || watermark == Watermark::MAX {
+                // After a restore one may come that an older one was ahead of.
+                let rises = watermark >= self.ctx.watermark();
+                if rises && (!self.generates_watermarks || watermark == Watermark::MAX) {
                     self.ctx.set_watermark(watermark);
                     self.doing = Doing::Watermark(watermark);
                 }
@@ -308,17 +329,14 @@ impl Stage {
     }
 
     fn pass_barrier(&mut self, barrier: Barrier, listener: &SharedListener) -> Result<()> {
-        if let StageBody::Sink(sink) = &mut self.body {
-            sink.pass_barrier(barrier.checkpoint, &mut self.ctx)?;
-        }
         self.suspended |= barrier.kind == BarrierKind::Suspend;
-        self.hand_over(Moment::Barrier(barrier.checkpoint), listener)?;
+        self.snapshot(barrier, listener)?;
         self.emitted
             .push_back(Emission::Control(Control::Barrier(barrier)));
         Ok(())
     }
 
-    fn hand_over(&mut self, moment: Moment, listener: &SharedListener) -> Result<()> {
+    pub(super) fn hand_over(&mut self, moment: Moment, listener: &SharedListener) -> Result<()> {
         let info = self.ctx.info().clone();
         let ctx = &mut self.ctx;
         listener.on_operator(moment, &self.uid, &info, &mut || ctx.freeze())
@@ -343,6 +361,7 @@ impl Stage {
         self.pending = progress == Progress::Pending;
         if !self.pending && self.finishing {
             self.finishing = false;
+            self.ended = true;
             self.drain();
             self.hand_over(Moment::End, listener)?;
             self.emitted
@@ -434,5 +453,16 @@ impl Stage {
                 OutputElement::Status(status) => Emission::Control(Control::Status(status)),
             });
         }
+    }
+}
+
+fn incoming((port, element): (usize, StreamElement)) -> Option<Incoming> {
+    match element {
+        StreamElement::Batch(batch) => Some(Incoming::Batch(port, batch)),
+        StreamElement::Watermark(watermark) => {
+            Some(Incoming::Control(Control::Watermark(watermark)))
+        }
+        // Nothing else is restored.
+        _ => None,
     }
 }

@@ -5,6 +5,7 @@
 //! blocked output stops the reading.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thalweg_core::container::Payload;
 use thalweg_core::element::{Barrier, BarrierKind};
@@ -61,6 +62,8 @@ pub struct SubtaskSpec {
     pub listener: SharedListener,
     /// Who asks for them.
     pub request: Arc<CheckpointRequest>,
+    /// How long after its start a barrier may overtake records; `None` if it never may.
+    pub overtakes_after: Option<Duration>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,14 +85,17 @@ enum Suspension {
 /// One instance of a chain.
 pub struct Subtask {
     name: String,
-    number: usize,
-    stages: Vec<Stage>,
-    links: Vec<StageLinks>,
-    gate: Option<InputGate>,
-    partitions: Vec<ResultPartition>,
-    listener: SharedListener,
-    request: Arc<CheckpointRequest>,
-    last_barrier: u64,
+    pub(super) number: usize,
+    pub(super) stages: Vec<Stage>,
+    pub(super) links: Vec<StageLinks>,
+    pub(super) gate: Option<InputGate>,
+    pub(super) partitions: Vec<ResultPartition>,
+    pub(super) listener: SharedListener,
+    pub(super) request: Arc<CheckpointRequest>,
+    pub(super) overtakes_after: Option<Duration>,
+    pub(super) last_barrier: u64,
+    // A barrier has pushed out more than there is room for.
+    pub(super) overdrawn: bool,
     // The savepoint behind which nothing moves: until it comes to nothing, or the job has stopped.
     suspended: Option<u64>,
     passed: Passed,
@@ -115,8 +121,10 @@ impl Subtask {
             partitions: spec.partitions,
             listener: spec.listener,
             request: spec.request,
+            overtakes_after: spec.overtakes_after,
             last_barrier: 0,
             suspended: None,
+            overdrawn: false,
             passed: Passed::default(),
             opened: false,
             input: Input::Open,
@@ -139,13 +147,13 @@ impl Subtask {
         let step = self
             .try_step(now)
             .map_err(|error| error.context(format!("task `{}`", self.name)))?;
-        let mut sent = false;
+        let mut moved = self.gate.as_mut().is_some_and(InputGate::take_taken);
         for partition in &mut self.partitions {
-            sent |= partition.take_sent();
+            moved |= partition.take_sent();
         }
-        // An element that waited for room may be all that moved, and all its receiver needs.
+        // An element that waited for room, or made some, may be all that moved.
         Ok(match step {
-            Step::Idle { .. } if sent => Step::Worked,
+            Step::Idle { .. } if moved => Step::Worked,
             step => step,
         })
     }
@@ -168,7 +176,7 @@ impl Subtask {
         match self.after_suspension(durable) {
             Some(Suspension::Over) => {
                 self.suspended = None;
-                self.stages.iter_mut().for_each(Stage::resume);
+                self.stages.iter_mut().for_each(Stage::go_on);
                 moved = true;
             }
             // All that the savepoint holds is committed above.
@@ -177,6 +185,12 @@ impl Subtask {
         }
         // What waited for room in a channel leaves even if nothing else comes to push it.
         self.partitions_ready();
+        if self.overtakes_after.is_some() {
+            moved |= self.attend(now)?;
+            if self.is_overdrawn()? {
+                return Ok(if moved { Step::Worked } else { self.idle(now) });
+            }
+        }
         for _ in 0..MOVES_PER_STEP_MAX {
             let (worked, blocked) = self.run_stages(now)?;
             if worked {
@@ -184,7 +198,7 @@ impl Subtask {
                 continue;
             }
             if blocked {
-                return Ok(if moved { Step::Worked } else { self.idle() });
+                return Ok(if moved { Step::Worked } else { self.idle(now) });
             }
             if self.input == Input::Ended {
                 let committed = !self.stages.iter().any(Stage::waits_for_commit);
@@ -194,11 +208,11 @@ impl Subtask {
                     // What was written last may be due at once.
                     Step::Worked
                 } else {
-                    self.idle()
+                    self.idle(now)
                 });
             }
             if !self.pull(now)? {
-                return Ok(if moved { Step::Worked } else { self.idle() });
+                return Ok(if moved { Step::Worked } else { self.idle(now) });
             }
             moved = true;
         }
@@ -211,6 +225,18 @@ impl Subtask {
         let durable = self.listener.durable();
         if self.stages.iter().any(|stage| stage.has_commit(durable)) {
             return false;
+        }
+        if self.overtakes_after.is_some() {
+            if self.has_barrier_work(now) {
+                return false;
+            }
+            if self.overdrawn && !self.partitions_ready() {
+                return true;
+            }
+        }
+        // Its waker is called when the sink can go on.
+        if self.stages.iter().any(Stage::is_sink_with_input) {
+            return true;
         }
         let mut stages = self.stages.iter_mut();
         if stages.any(|stage| !stage.emitted().is_empty()) {
@@ -247,9 +273,10 @@ impl Subtask {
         stopped.then_some(Suspension::Final)
     }
 
-    fn idle(&self) -> Step {
+    fn idle(&self, now: ProcessingTime) -> Step {
+        let times = self.idle_time().into_iter();
         Step::Idle {
-            until: self.idle_time(),
+            until: times.chain(self.barrier_time(now)).min(),
         }
     }
 
@@ -258,7 +285,7 @@ impl Subtask {
         timers.chain(self.idle_until).min()
     }
 
-    fn partitions_ready(&mut self) -> bool {
+    pub(super) fn partitions_ready(&mut self) -> bool {
         let mut ready = true;
         for partition in &mut self.partitions {
             ready &= partition.is_ready();
@@ -278,6 +305,10 @@ impl Subtask {
             if delivered {
                 // What was delivered inside the chain should be carried on first.
                 return Ok((true, blocked));
+            }
+            if self.stages[index].is_blocked()? {
+                blocked = true;
+                continue;
             }
             if self.stages[index].has_work(now) {
                 self.stages[index].step(now, &self.listener)?;
@@ -324,7 +355,7 @@ impl Subtask {
         }
     }
 
-    fn send(&mut self, index: usize, side: Option<usize>, batch: Payload) -> Result<()> {
+    pub(super) fn send(&mut self, index: usize, side: Option<usize>, batch: Payload) -> Result<()> {
         let links = &self.links[index];
         let targets = side.map_or(&links.main, |side| &links.sides[side]);
         let Some((last, others)) = targets.split_last() else {
@@ -342,7 +373,7 @@ impl Subtask {
         hand_over(&mut self.stages, &mut self.partitions, last, batch)
     }
 
-    fn control(&mut self, index: usize, control: Control) {
+    pub(super) fn control(&mut self, index: usize, control: Control) {
         let links = &self.links[index];
         for target in links.main.iter().chain(links.sides.iter().flatten()) {
             match target {
@@ -368,7 +399,7 @@ impl Subtask {
             return Ok(false);
         }
         let found = match self.gate {
-            Some(_) => self.pull_gate(),
+            Some(_) => self.pull_gate(now)?,
             None => self.poll_source(now)?,
         };
         if found {
@@ -394,14 +425,26 @@ impl Subtask {
         Ok(false)
     }
 
-    fn pull_gate(&mut self) -> bool {
-        let Some(event) = self.gate.as_mut().and_then(InputGate::poll) else {
-            return false;
+    fn pull_gate(&mut self, now: ProcessingTime) -> Result<bool> {
+        let event = match &mut self.gate {
+            Some(gate) => gate.poll()?,
+            None => None,
         };
+        let Some(event) = event else {
+            return Ok(false);
+        };
+        self.take_event(event, now)?;
+        Ok(true)
+    }
+
+    pub(super) fn take_event(&mut self, event: GateEvent, now: ProcessingTime) -> Result<()> {
         let incoming = match event {
             GateEvent::Batch(port, batch) => Incoming::Batch(port, batch),
             GateEvent::Watermark(watermark) => Incoming::Control(Control::Watermark(watermark)),
             GateEvent::Status(status) => Incoming::Control(Control::Status(status)),
+            GateEvent::Barrier(barrier) if barrier.overtakes_from.is_some() => {
+                return self.overtake(barrier, now);
+            }
             GateEvent::Barrier(barrier) => {
                 self.suspend_at(barrier);
                 Incoming::Control(Control::Barrier(barrier))
@@ -413,7 +456,7 @@ impl Subtask {
             }
         };
         self.stages[0].push(incoming);
-        true
+        Ok(())
     }
 
     fn suspend_at(&mut self, barrier: Barrier) {
@@ -424,7 +467,9 @@ impl Subtask {
 
     fn poll_source(&mut self, now: ProcessingTime) -> Result<bool> {
         let requested = self.request.latest();
-        if requested.checkpoint > self.last_barrier {
+        // One that may overtake passes by itself: see `Subtask::attend`.
+        let waits = self.overtakes_after.is_none() || requested.kind != BarrierKind::Checkpoint;
+        if requested.checkpoint > self.last_barrier && waits {
             self.last_barrier = requested.checkpoint;
             self.suspend_at(requested);
             self.stages[0].push(Incoming::Control(Control::Barrier(requested)));

@@ -16,8 +16,8 @@ use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::{Expr, LogicalPlan};
 use datafusion_physical_expr::create_physical_expr;
-use thalweg_columnar::ColumnHasher;
 use thalweg_columnar::connector::TableConnector;
+use thalweg_columnar::{ColumnBatch, ColumnHasher};
 use thalweg_core::config::RuntimeMode;
 use thalweg_core::error::Result as CoreResult;
 use thalweg_core::graph::{NodeId, NodeKind, Partitioning, StreamEdge, StreamGraph, StreamNode};
@@ -217,6 +217,7 @@ impl<'a> PhysicalPlanner<'a> {
                 to: id,
                 port,
                 partitioning: partitioning.clone(),
+                codec: Some(ColumnBatch::CODEC),
             });
         }
         id
@@ -299,6 +300,7 @@ impl<'a> PhysicalPlanner<'a> {
                 to: node,
                 port: 0,
                 partitioning: Partitioning::Unspecified,
+                codec: Some(ColumnBatch::CODEC),
             });
         }
         let texts: Vec<&Vec<String>> = streams.iter().map(|stream| &stream.text).collect();

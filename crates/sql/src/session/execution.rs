@@ -75,6 +75,8 @@ impl Session {
                 _ => CheckpointMode::ExactlyOnce,
             },
             timeout: length("execution.checkpointing.timeout"),
+            unaligned: options.boolean("execution.checkpointing.unaligned.enabled"),
+            aligned_timeout: length("execution.checkpointing.aligned-checkpoint-timeout"),
             min_pause: length("execution.checkpointing.min-pause"),
             max_concurrent: 1,
             tolerable_failures: count("execution.checkpointing.tolerable-failed-checkpoints")

@@ -156,5 +156,6 @@ pub(super) fn add_sink(
         to: id,
         port: 0,
         partitioning: Partitioning::Unspecified,
+        codec: Some(ColumnBatch::CODEC),
     });
 }

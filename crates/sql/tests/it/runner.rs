@@ -18,7 +18,7 @@ use thalweg_columnar::{ColumnBatch, RowKind};
 use thalweg_core::host::ManualClock;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::FrozenState;
+use thalweg_core::state::{FrozenState, TableSnapshot};
 use thalweg_runtime::MiniCluster;
 use thalweg_runtime::checkpoint::{BarrierListener, MemoryListener, Moment};
 use thalweg_runtime::mini_cluster::Interruption;
@@ -205,6 +205,16 @@ impl BarrierListener for Collected {
             *before = Some(self.drain());
         }
         self.snapshots.on_operator(moment, uid, info, freeze)
+    }
+
+    fn on_in_flight(
+        &self,
+        checkpoint: u64,
+        uid: &OperatorUid,
+        info: &SubtaskInfo,
+        records: TableSnapshot,
+    ) {
+        self.snapshots.on_in_flight(checkpoint, uid, info, records);
     }
 
     fn on_subtask(&self, moment: Moment, subtask: usize) {

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(
             error.to_string(),
-            "this metadata file has format 9; this version of Thalweg reads up to 1"
+            "this metadata file has format 9; this version of Thalweg reads up to 2"
         );
     }
 }

@@ -8,12 +8,13 @@ use super::{schema, stores};
 
 const ENTRY_BYTES_MIN: usize = 8;
 
-const REDISTRIBUTIONS: [Redistribution; 5] = [
+const REDISTRIBUTIONS: [Redistribution; 6] = [
     Redistribution::KeyGroup,
     Redistribution::Timers,
     Redistribution::Split,
     Redistribution::Union,
     Redistribution::Broadcast,
+    Redistribution::InFlight,
 ];
 
 /// Appends a snapshot.
@@ -88,7 +89,7 @@ mod tests {
         let entry = (group, prop::collection::vec(any::<u8>(), 0..20));
         let entries =
             prop::collection::vec(entry, 0..8).prop_map(|entries| entries.into_iter().collect());
-        ("[a-z_]{0,8}", 0usize..5, entries).prop_map(|(name, way, entries)| TableSnapshot {
+        ("[a-z_]{0,8}", 0usize..6, entries).prop_map(|(name, way, entries)| TableSnapshot {
             name,
             redistribution: REDISTRIBUTIONS[way],
             schema: Schema::List(Box::new(Schema::Int(8))),
@@ -122,8 +123,9 @@ mod tests {
             Redistribution::Split => 2,
             Redistribution::Union => 3,
             Redistribution::Broadcast => 4,
+            Redistribution::InFlight => 5,
         };
         let numbers: Vec<usize> = REDISTRIBUTIONS.iter().map(|way| known(*way)).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     }
 }

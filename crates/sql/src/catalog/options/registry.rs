@@ -43,9 +43,9 @@ option_table! {
         "How many checkpoints may be under way.";
     "execution.checkpointing.tolerable-failed-checkpoints": Integer, Some("0"), Implemented,
         "How many checkpoints may fail in a row.";
-    "execution.checkpointing.unaligned.enabled": Boolean, Some("false"), Harmless,
+    "execution.checkpointing.unaligned.enabled": Boolean, Some("false"), Implemented,
         "Whether barriers overtake buffered records.";
-    "execution.checkpointing.aligned-checkpoint-timeout": Duration, Some("0 ms"), Harmless,
+    "execution.checkpointing.aligned-checkpoint-timeout": Duration, Some("0 ms"), Implemented,
         "How long a checkpoint tries to align first.";
     "execution.checkpointing.incremental": Boolean, Some("false"), Harmless,
         "Whether a checkpoint stores only what changed.";
