@@ -105,6 +105,8 @@ pub struct Stage {
     finishing: bool,
     finished: bool,
     suspended: bool,
+    // The newest barrier that has passed.
+    last_barrier: u64,
     // The end has passed.
     ended: bool,
     in_flight: Schema,
@@ -126,6 +128,7 @@ impl Stage {
             finishing: false,
             finished: spec.finished,
             suspended: false,
+            last_barrier: 0,
             ended: false,
             in_flight: spec.in_flight,
         }
@@ -330,7 +333,10 @@ impl Stage {
 
     fn pass_barrier(&mut self, barrier: Barrier, listener: &SharedListener) -> Result<()> {
         self.suspended |= barrier.kind == BarrierKind::Suspend;
-        self.snapshot(barrier, listener)?;
+        // A newer one may have overtaken it in the inbox: it finds other state than it should.
+        if barrier.checkpoint > self.last_barrier {
+            self.snapshot(barrier, listener)?;
+        }
         self.emitted
             .push_back(Emission::Control(Control::Barrier(barrier)));
         Ok(())

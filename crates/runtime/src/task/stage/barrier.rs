@@ -125,6 +125,7 @@ impl Stage {
     /// # Errors
     /// What a sink fails with.
     pub fn snapshot(&mut self, barrier: Barrier, listener: &SharedListener) -> Result<()> {
+        self.last_barrier = barrier.checkpoint;
         if let StageBody::Sink(sink) = &mut self.body {
             sink.pass_barrier(barrier.checkpoint, &mut self.ctx)?;
         }
