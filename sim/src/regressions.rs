@@ -13,4 +13,6 @@ pub const SEEDS: &[u64] = &[
     2, 16, 28,
     // A bit had changed in the version of a file, which was taken for one of a later version.
     109_539,
+    // A checkpoint was completed after the savepoint that the job had stopped with behind it.
+    11_805,
 ];
