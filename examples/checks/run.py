@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the answers of the examples with independent ones.
 
-    run.py BINARY [--only flights,nexmark,wordcount] [--quick]
+    run.py BINARY [--only flights,nexmark,savepoints,wordcount] [--quick]
     run.py --golden
 
 BINARY is the `thalweg` to test. --only takes names of examples, or beginnings of the names of checks such
@@ -17,10 +17,16 @@ import time
 
 import flights
 import nexmark
+import savepoints
 import wordcount
 from thalweg import Thalweg
 
-EXAMPLES = {"wordcount": wordcount, "flights": flights, "nexmark": nexmark}
+EXAMPLES = {
+    "wordcount": wordcount,
+    "flights": flights,
+    "nexmark": nexmark,
+    "savepoints": savepoints,
+}
 
 
 def wanted(name, only):

@@ -15,4 +15,6 @@ pub const SEEDS: &[u64] = &[
     109_539,
     // A savepoint's barrier, overtaken in an inbox, committed what no checkpoint had.
     3379,
+    // A checkpoint was completed after the savepoint that the job had stopped with behind it.
+    11_805,
 ];

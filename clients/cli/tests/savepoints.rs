@@ -212,6 +212,11 @@ fn a_job_is_drained_cancelled_and_spoken_to_in_sql() {
         line.starts_with(&format!("{},insert-into_copies,RUNNING,2", first.id)),
         "{line}"
     );
+    let describe = format!("DESCRIBE JOB '{}'", &first.id[..10]);
+    assert_eq!(
+        folder.says(&["sql", "--output", "csv", "-e", &describe]),
+        shown
+    );
     let stop = format!("STOP JOB '{}' WITH SAVEPOINT WITH DRAIN", first.id);
     let stopped = folder.says(&["sql", "--output", "csv", "-e", &stop]);
     let path = stopped.lines().nth(1).unwrap();

@@ -29,7 +29,7 @@ use thalweg_core::state::{OperatorListState, Redistribution};
 use thalweg_formats::parquet::ParquetWriter;
 use thalweg_formats::{Encoder, FormatOptions};
 
-use self::commit::{Earlier, FileCommitter, Written, hidden_name, new_run, sync};
+use self::commit::{Earlier, FileCommitter, Written, committable, hidden_name, new_run, sync};
 use crate::options::{format_error, format_options, required};
 
 /// The sink's factory.
@@ -232,7 +232,10 @@ impl SinkWriter for FileWriter {
     }
 
     fn prepare_commit(&mut self, _: &mut Context) -> Result<Vec<Vec<u8>>> {
-        Ok(self.closed.drain(..).map(String::into_bytes).collect())
+        let closed = self.closed.drain(..);
+        Ok(closed
+            .map(|name| committable(&self.directory, &name))
+            .collect())
     }
 
     fn finish(&mut self, ctx: &mut Context) -> Result<()> {

@@ -306,14 +306,16 @@ impl CheckpointCoordinator {
         };
         let purpose = self.pending.remove(at).purpose;
         decisions.push(Decision::Complete { checkpoint });
-        if purpose.is_savepoint() {
-            if purpose.stops() {
-                self.requests.stop();
-            }
+        if purpose == Purpose::Savepoint {
             return;
         }
-        self.failures = 0;
-        self.last_end = Some(now);
+        if purpose.stops() {
+            self.requests.stop();
+        } else {
+            self.failures = 0;
+            self.last_end = Some(now);
+        }
+        // What it holds is committed: nothing older may become the newest.
         let own = |p: &&Pending| !p.purpose.is_savepoint() && p.checkpoint < checkpoint;
         let older = self.pending.iter().filter(own);
         let older: Vec<u64> = older.map(|pending| pending.checkpoint).collect();

@@ -62,6 +62,9 @@ pub struct StreamNode {
     /// Has no part in the derived uids of the operators behind it: a stateless operator that a
     /// planner adds or leaves out as the settings ask.
     pub transparent: bool,
+    /// What its state is made of, which a planner knows: part of a derived uid, so that state is
+    /// never taken for what it is not.
+    pub keeps: Option<String>,
 }
 
 impl StreamNode {
@@ -80,6 +83,7 @@ impl StreamNode {
             chain_with_outputs: true,
             slot_sharing_group: "default".to_owned(),
             transparent: false,
+            keeps: None,
         }
     }
 }
@@ -188,6 +192,8 @@ impl StreamGraph {
     fn derived_uid(&self, index: usize, node: &StreamNode, known: &[OperatorUid]) -> OperatorUid {
         let mut inputs = Vec::new();
         self.opaque_inputs(NodeId(index), known, &mut inputs);
+        let keeps = node.keeps.as_ref().map(OperatorUid::new);
+        inputs.extend(&keeps);
         let mut uid = OperatorUid::derived(&node.name, &inputs);
         let mut twin = 1;
         while known.contains(&uid) {
@@ -227,6 +233,33 @@ mod tests {
             }
         }
         graph.uids().unwrap()
+    }
+
+    #[test]
+    fn another_kind_of_state_is_another_operator_for_all_behind_it() {
+        let of = |keeps: &str| {
+            let mut graph = StreamGraph::default();
+            let count = graph.add_node(StreamNode {
+                keeps: Some(keeps.to_owned()),
+                ..operator("count")
+            });
+            let map = graph.add_node(operator("map"));
+            graph.add_edge(StreamEdge {
+                from: count,
+                side: None,
+                to: map,
+                port: 0,
+                partitioning: Partitioning::Unspecified,
+            });
+            graph.uids().unwrap()
+        };
+        assert_eq!(of("i64"), of("i64"));
+        let (one, other) = (of("i64"), of("f64"));
+        assert!(one[0] != other[0] && one[1] != other[1]);
+        assert!(
+            other[0].as_str().starts_with("count-"),
+            "it is named all the same"
+        );
     }
 
     #[test]

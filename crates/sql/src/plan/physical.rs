@@ -223,6 +223,11 @@ impl<'a> PhysicalPlanner<'a> {
         id
     }
 
+    /// Says what the state of an operator is made of.
+    pub(super) fn keeps(&mut self, node: NodeId, what: impl Into<String>) {
+        self.graph.nodes[node.0].keeps = Some(what.into());
+    }
+
     /// How rows get to a keyed operator, and its parallelism: without keys there is one instance.
     pub(super) fn keyed(&self, columns: Vec<usize>) -> (Partitioning, Option<u32>) {
         if columns.is_empty() {
@@ -368,6 +373,15 @@ fn scans(plan: &LogicalPlan) -> Vec<Arc<Table>> {
         left.extend(plan.inputs());
     }
     tables
+}
+
+/// Columns by name and type.
+pub(super) fn columns_of(schema: &SchemaRef) -> String {
+    let fields = schema.fields().iter();
+    let columns: Vec<String> = fields
+        .map(|field| format!("{} {}", field.name(), field.data_type()))
+        .collect();
+    columns.join(", ")
 }
 
 /// The Arrow schema of a plan's schema, shared.

@@ -7,4 +7,5 @@ mod memory;
 mod queries;
 mod runner;
 mod slt;
+mod uids;
 mod values;

@@ -1,5 +1,6 @@
 //! From hidden files to visible ones, and what becomes of those that never will be.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind as IoKind};
 use std::path::{Path, PathBuf};
@@ -128,8 +129,15 @@ fn parse_hidden(name: &str) -> Option<(&str, u32, u64)> {
     Some((run, index.parse().ok()?, number.parse().ok()?))
 }
 
+/// A file that is to be committed. It says its directory: a job that starts from a savepoint may
+/// write to another one, and commits what the savepoint holds where it is.
+pub(super) fn committable(directory: &Path, name: &str) -> Vec<u8> {
+    format!("{}/{name}", directory.display()).into_bytes()
+}
+
 /// Renames whole files.
 pub(super) struct FileCommitter {
+    // Of committables that do not say theirs, as those of earlier versions.
     directory: PathBuf,
 }
 
@@ -138,15 +146,18 @@ impl FileCommitter {
         FileCommitter { directory }
     }
 
-    fn show(&self, name: &str) -> Result<()> {
-        let (hidden, visible) = (
-            self.directory.join(hidden_name(name)),
-            self.directory.join(name),
-        );
+    fn show(&self, committable: &str) -> Result<PathBuf> {
+        let (directory, name) = match committable.rsplit_once('/') {
+            Some((directory, name)) => (Path::new(directory), name),
+            None => (self.directory.as_path(), committable),
+        };
+        let (hidden, visible) = (directory.join(hidden_name(name)), directory.join(name));
         match fs::rename(&hidden, &visible) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(directory.to_owned()),
             // An earlier attempt has committed it.
-            Err(error) if error.kind() == IoKind::NotFound && visible.exists() => Ok(()),
+            Err(error) if error.kind() == IoKind::NotFound && visible.exists() => {
+                Ok(directory.to_owned())
+            }
             Err(error) if error.kind() == IoKind::NotFound => Err(Error::corrupt(format!(
                 "`{}` was written and is gone: its rows are lost",
                 hidden.display()
@@ -161,13 +172,14 @@ impl FileCommitter {
 
 impl Committer for FileCommitter {
     fn commit(&mut self, committables: &[Vec<u8>]) -> Result<()> {
+        let mut directories = BTreeSet::new();
         for committable in committables {
             let name = std::str::from_utf8(committable)
                 .map_err(|_| Error::corrupt("the name of a written file is no text"))?;
-            self.show(name)?;
+            directories.insert(self.show(name)?);
         }
-        if !committables.is_empty() {
-            sync(&self.directory)?;
+        for directory in &directories {
+            sync(directory)?;
         }
         Ok(())
     }
@@ -213,6 +225,26 @@ mod tests {
             Earlier(&[]).leftover_of(".part-00ab-1-3.csv.inprogress"),
             None
         );
+    }
+
+    #[test]
+    fn a_file_is_committed_where_it_is_whatever_directory_the_job_writes_to_now() {
+        let scratch = std::env::temp_dir().join(format!("thalweg-elsewhere-{}", new_run()));
+        let (here, there) = (scratch.join("here"), scratch.join("there"));
+        for (directory, name) in [(&there, ".a.inprogress"), (&here, ".b.inprogress")] {
+            fs::create_dir_all(directory).unwrap();
+            fs::write(directory.join(name), "").unwrap();
+        }
+        let mut committer = FileCommitter::new(here.clone());
+        // The second one is of a version that kept names only.
+        let committables = [committable(&there, "a"), b"b".to_vec()];
+        for _again in 0..2 {
+            committer.commit(&committables).unwrap();
+            assert!(there.join("a").exists() && here.join("b").exists());
+        }
+        let lost = committer.commit(&[committable(&here, "a")]).unwrap_err();
+        assert!(lost.to_string().contains("its rows are lost"), "{lost}");
+        fs::remove_dir_all(scratch).unwrap();
     }
 
     #[test]

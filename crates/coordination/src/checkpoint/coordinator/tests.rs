@@ -449,3 +449,22 @@ fn a_job_that_has_ended_takes_no_savepoint() {
         [Decision::Refuse { request: 4 }]
     );
 }
+
+#[test]
+fn a_checkpoint_that_is_slower_than_the_stop_behind_it_is_given_up() {
+    let mut coordinator = CheckpointCoordinator::new(settings(100), 1, 0, 0);
+    coordinator.on(&Event::Time, 100);
+    coordinator.on(&acknowledged(1, 0), 101);
+    coordinator.on(&requested(1, Purpose::Suspend), 102);
+    coordinator.on(&acknowledged(2, 0), 103);
+    let subsumed = Decision::Abort {
+        checkpoint: 1,
+        reason: Abort::Subsumed,
+    };
+    assert_eq!(
+        coordinator.on(&Event::Stored { checkpoint: 2 }, 104),
+        [Decision::Complete { checkpoint: 2 }, subsumed]
+    );
+    let late = coordinator.on(&Event::Stored { checkpoint: 1 }, 105);
+    assert!(late.is_empty(), "{late:?}");
+}

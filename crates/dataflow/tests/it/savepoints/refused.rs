@@ -195,3 +195,46 @@ fn a_job_that_fails_as_it_stops_goes_on_from_the_savepoint() {
     // From the older checkpoint, what the savepoint has committed would come twice.
     assert_eq!(ledger.values(), expected());
 }
+
+#[test]
+fn a_job_that_fails_or_is_cancelled_meanwhile_leaves_no_half_of_a_savepoint() {
+    for cancelled in [false, true] {
+        let scratch = Scratch::new("meanwhile");
+        let (gate, ledger) = (Gate::at(100), Ledger::default());
+        let held = Arc::new(AtomicBool::new(true));
+        let holding = held.clone();
+        let env = composed(&gate, &ledger, move |numbers| {
+            counted(numbers.try_map(move |_| -> Result<u64> {
+                while holding.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
+                Err(Error::new(ErrorKind::User, "planted"))
+            }))
+        });
+        let job = start(&env);
+        let (client, text) = (job.client(), scratch.text());
+        let asking = std::thread::Builder::new()
+            .spawn(move || client.stop_with_savepoint(Some(&text), false))
+            .unwrap();
+        // Its directory is there, and its barrier is stuck.
+        while std::fs::read_dir(&scratch.0).map_or(0, Iterator::count) == 0 {
+            std::thread::yield_now();
+        }
+        if cancelled {
+            job.client().cancel();
+        }
+        held.store(false, Ordering::SeqCst);
+        job.join().unwrap_err();
+        let error = asking.join().unwrap().unwrap_err().to_string();
+        if cancelled {
+            assert_eq!(error, "the job was cancelled before it was complete");
+        } else {
+            assert!(
+                error.starts_with("the job failed before it was complete: "),
+                "{error}"
+            );
+            assert!(error.ends_with("planted"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(&scratch.0).unwrap().count(), 0);
+    }
+}

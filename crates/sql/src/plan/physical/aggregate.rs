@@ -46,6 +46,7 @@ impl PhysicalPlanner<'_> {
         let (input, keys) = self.with_columns(input, &aggregate.group_expr)?;
         let calls = self.calls(&input, &aggregate.aggr_expr)?;
         let batch_mode = self.settings.mode == RuntimeMode::Batch;
+        let keeps = kept(&input, &keys, &calls);
         let spec = GroupAggregateSpec {
             keys: columns(&input, &keys),
             calls,
@@ -58,6 +59,7 @@ impl PhysicalPlanner<'_> {
         let (partitioning, parallelism) = self.keyed(keys);
         let edge = [(input.node, partitioning)];
         let node = self.add_operator("GroupAggregate", factory, &edge, parallelism);
+        self.keeps(node, keeps);
         let line = format!("GroupAggregate[{}]", description(aggregate));
         Ok(Stream {
             node,
@@ -101,6 +103,7 @@ impl PhysicalPlanner<'_> {
             .iter()
             .map(|key| input.schema.field(*key).data_type().clone())
             .collect();
+        let keeps = format!("{window:?}, {}", kept(&input, &keys, &calls));
         let spec = WindowAggregateSpec {
             phase: Phase::Complete,
             window,
@@ -122,6 +125,7 @@ impl PhysicalPlanner<'_> {
         } else {
             self.plan_slices(&input, spec, keys, &line)
         };
+        self.keeps(planned.node, keeps);
         Ok(Stream {
             node: planned.node,
             schema: aggregate.schema.clone(),
@@ -418,5 +422,24 @@ fn description(aggregate: &Aggregate) -> String {
         "groupBy={}, select={}",
         list(&aggregate.group_expr),
         list(&aggregate.aggr_expr)
+    )
+}
+
+/// What an aggregation keeps: its keys by name, its calls without what they are computed from.
+fn kept(input: &Stream, keys: &[usize], calls: &[AggregateCall]) -> String {
+    let keys: Vec<String> = keys
+        .iter()
+        .map(|key| input.schema.field(*key))
+        .map(|field| format!("{} {}", field.name(), field.data_type()))
+        .collect();
+    let calls: Vec<String> = calls
+        .iter()
+        .map(|call| format!("{:?} {:?} {}", call.kind, call.arg_types, call.distinct))
+        .collect();
+    format!(
+        "{}: {} of {}",
+        input.updating,
+        calls.join(", "),
+        keys.join(", ")
     )
 }

@@ -129,6 +129,8 @@ impl PhysicalPlanner<'_> {
         let factory: Factory = Arc::new(move |_| Ok(Box::new(calc.clone())));
         let edge = [(stream.node, Partitioning::Unspecified)];
         stream.node = self.add_operator("Calc", factory, &edge, stream.parallelism);
+        // It has no state: one more or one less must not change whose state is whose behind it.
+        self.graph.nodes[stream.node.0].transparent = true;
         stream.text = nested(line, &[&stream.text]);
         stream
     }

@@ -8,7 +8,7 @@ use datafusion_expr::{Expr, ExprSchemable};
 use thalweg_core::config::RuntimeMode;
 use thalweg_core::graph::Partitioning;
 
-use super::{Factory, PhysicalPlanner, arrow_schema, nested};
+use super::{Factory, PhysicalPlanner, arrow_schema, columns_of, nested};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::batch_join::BatchJoin;
 use crate::exec::expr::Expression;
@@ -121,6 +121,7 @@ impl PhysicalPlanner<'_> {
         let batch = self.settings.mode == RuntimeMode::Batch && kind != JoinKind::Inner;
         spec.broadcast = broadcast_side(kind, &left, &right).filter(|_| !batch);
         let broadcast = spec.broadcast;
+        let keeps = kept(&spec, &left, &right);
         let spec = Arc::new(spec);
         let (name, factory): (_, Factory) = if batch {
             (
@@ -143,6 +144,7 @@ impl PhysicalPlanner<'_> {
         };
         let edges = [(left.node, left_edge), (right.node, right_edge)];
         let node = self.add_operator(name, factory, &edges, parallelism);
+        self.keeps(node, keeps);
         let updating = (left.updating || right.updating || kind != JoinKind::Inner) && !batch;
         let line = join_line(name, kind, &schema);
         Ok(Stream {
@@ -193,6 +195,7 @@ impl PhysicalPlanner<'_> {
                 schema: spec.right.clone(),
             },
         ];
+        let keeps = kept(&spec, &left, &right);
         let wanted = spec.wanted.clone();
         let work: WindowWork = Arc::new(move |sides| match sides {
             [left, right] => hash_join(&spec, left, right),
@@ -209,6 +212,7 @@ impl PhysicalPlanner<'_> {
         let (right_edge, _) = self.keyed(right_at.to_vec());
         let edges = [(left.node, left_edge), (right.node, right_edge)];
         let node = self.add_operator("WindowJoin", factory, &edges, parallelism);
+        self.keeps(node, keeps);
         let line = join_line("WindowJoin", kind, &schema);
         let traits: Vec<&ColumnTrait> = left.traits.iter().chain(&right.traits).collect();
         Ok(Stream {
@@ -341,4 +345,18 @@ fn window_ends(
     };
     equated(WindowRole::Start)?;
     equated(WindowRole::End)
+}
+
+/// What a join keeps: rows of both sides under their keys.
+fn kept(spec: &JoinSpec, left: &Stream, right: &Stream) -> String {
+    format!(
+        "{:?}: {} by {:?} updated {}, {} by {:?} updated {}",
+        spec.kind,
+        columns_of(&spec.left),
+        spec.left_keys,
+        left.updating,
+        columns_of(&spec.right),
+        spec.right_keys,
+        right.updating
+    )
 }

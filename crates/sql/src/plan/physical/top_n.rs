@@ -8,7 +8,7 @@ use datafusion_expr::logical_plan::{Filter, Window};
 use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use thalweg_core::config::RuntimeMode;
 
-use super::{Factory, PhysicalPlanner, arrow_schema, nested};
+use super::{Factory, PhysicalPlanner, arrow_schema, columns_of, nested};
 use crate::error::{SqlError, SqlResult};
 use crate::exec::top_n::{TopNSpec, top_n};
 use crate::exec::window_buffer::{WindowBuffer, WindowInput, top_rows};
@@ -126,9 +126,11 @@ impl PhysicalPlanner<'_> {
     ) -> SqlResult<Stream> {
         let updating = !spec.batch_mode;
         let line = format!("TopN[rank {}..={}]", spec.from, spec.to);
+        let keeps = kept(&spec, &window.window_expr);
         let factory: Factory = Arc::new(move |setup| top_n(spec.clone(), setup));
         let (edge, parallelism) = self.keyed(partition);
         let node = self.add_operator("TopN", factory, &[(input.node, edge)], parallelism);
+        self.keeps(node, keeps);
         let mut traits = vec![ColumnTrait::default(); input.traits.len()];
         traits.push(ColumnTrait::default());
         Ok(Stream {
@@ -152,6 +154,7 @@ impl PhysicalPlanner<'_> {
         end: usize,
     ) -> SqlResult<Stream> {
         let line = format!("WindowTopN[rank {}..={}]", spec.from, spec.to);
+        let keeps = kept(&spec, &window.window_expr);
         let inputs = vec![WindowInput {
             end: self.compile(&column(&input, end), &input.schema)?,
             keys: spec.partition.clone(),
@@ -166,6 +169,7 @@ impl PhysicalPlanner<'_> {
         });
         let (edge, parallelism) = self.keyed(partition);
         let node = self.add_operator("WindowTopN", factory, &[(input.node, edge)], parallelism);
+        self.keeps(node, keeps);
         let mut traits = input.traits.clone();
         traits.push(ColumnTrait::default());
         Ok(Stream {
@@ -203,9 +207,11 @@ impl PhysicalPlanner<'_> {
             schema: arrow_schema(&stream.schema),
         };
         let updating = !spec.batch_mode;
+        let keeps = kept(&spec, order);
         let factory: Factory = Arc::new(move |setup| top_n(spec.clone(), setup));
         let (edge, parallelism) = self.keyed(Vec::new());
         stream.node = self.add_operator("SortLimit", factory, &[(stream.node, edge)], parallelism);
+        self.keeps(stream.node, keeps);
         stream.parallelism = parallelism;
         stream.updating = updating;
         stream.text = nested(line, &[&stream.text]);
@@ -322,4 +328,17 @@ fn number(expr: &Expr) -> Option<usize> {
         Expr::Literal(ScalarValue::UInt64(Some(n)), _) => usize::try_from(*n).ok(),
         _ => None,
     }
+}
+
+/// What a Top-N keeps: so many rows in an order.
+fn kept<E: std::fmt::Display>(spec: &TopNSpec, order: &[E]) -> String {
+    let order: Vec<String> = order.iter().map(ToString::to_string).collect();
+    format!(
+        "{}..={} updated {} of {} in {}",
+        spec.from,
+        spec.to,
+        spec.updates,
+        columns_of(&spec.input),
+        order.join(", ")
+    )
 }
