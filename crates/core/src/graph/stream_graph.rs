@@ -250,6 +250,7 @@ mod tests {
                 to: map,
                 port: 0,
                 partitioning: Partitioning::Unspecified,
+                codec: None,
             });
             graph.uids().unwrap()
         };

@@ -94,6 +94,8 @@ pub struct Subtask {
     pub(super) request: Arc<CheckpointRequest>,
     pub(super) overtakes_after: Option<Duration>,
     pub(super) last_barrier: u64,
+    // When a barrier on its way may overtake, as of the last time nothing could move.
+    barrier_until: Option<ProcessingTime>,
     // A barrier has pushed out more than there is room for.
     pub(super) overdrawn: bool,
     // The savepoint behind which nothing moves: until it comes to nothing, or the job has stopped.
@@ -124,6 +126,7 @@ impl Subtask {
             overtakes_after: spec.overtakes_after,
             last_barrier: 0,
             suspended: None,
+            barrier_until: None,
             overdrawn: false,
             passed: Passed::default(),
             opened: false,
@@ -227,7 +230,9 @@ impl Subtask {
             return false;
         }
         if self.overtakes_after.is_some() {
-            if self.has_barrier_work(now) {
+            // One that was announced since the last step has a time that nobody waits for yet.
+            let unheard = self.barrier_time(now) != self.barrier_until;
+            if unheard || self.has_barrier_work(now) {
                 return false;
             }
             if self.overdrawn && !self.partitions_ready() {
@@ -273,10 +278,11 @@ impl Subtask {
         stopped.then_some(Suspension::Final)
     }
 
-    fn idle(&self, now: ProcessingTime) -> Step {
+    fn idle(&mut self, now: ProcessingTime) -> Step {
+        self.barrier_until = self.barrier_time(now);
         let times = self.idle_time().into_iter();
         Step::Idle {
-            until: times.chain(self.barrier_time(now)).min(),
+            until: times.chain(self.barrier_until).min(),
         }
     }
 

@@ -9,12 +9,16 @@ use super::Session;
 use crate::error::{SqlError, SqlResult};
 use crate::plan::physical::AggregatePhases;
 
+const UNALIGNED: &str = "execution.checkpointing.unaligned.enabled";
+
 impl Session {
     pub(super) fn aggregate_phases(&self) -> AggregatePhases {
         let strategy = self.options.text("table.optimizer.agg-phase-strategy");
         match strategy.map(str::to_ascii_uppercase).as_deref() {
             Some("ONE_PHASE") => AggregatePhases::One,
             Some("TWO_PHASE") => AggregatePhases::Two,
+            // Records in flight between the phases must fit the job at any parallelism.
+            _ if self.options.boolean(UNALIGNED) => AggregatePhases::Two,
             _ => AggregatePhases::Auto,
         }
     }
@@ -75,7 +79,7 @@ impl Session {
                 _ => CheckpointMode::ExactlyOnce,
             },
             timeout: length("execution.checkpointing.timeout"),
-            unaligned: options.boolean("execution.checkpointing.unaligned.enabled"),
+            unaligned: options.boolean(UNALIGNED),
             aligned_timeout: length("execution.checkpointing.aligned-checkpoint-timeout"),
             min_pause: length("execution.checkpointing.min-pause"),
             max_concurrent: 1,

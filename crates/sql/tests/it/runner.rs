@@ -265,24 +265,36 @@ impl Query<'_> {
     fn interrupted(&mut self) -> Result<(), String> {
         let mut stopped = 0;
         for (before, after) in [(1, 2), (2, 1)] {
-            for rounds in CHECKPOINTS_AFTER {
-                let run = format!("interrupted after {rounds} rounds, {before} → {after}");
-                let result = self.interrupted_after(rounds, before, after);
+            for (number, rounds) in CHECKPOINTS_AFTER.into_iter().enumerate() {
+                // Each number of rounds once with either kind of barriers.
+                let unaligned = (number + before as usize).is_multiple_of(2);
+                let barriers = if unaligned { "unaligned" } else { "aligned" };
+                let run =
+                    format!("interrupted after {rounds} rounds, {before} → {after}, {barriers}");
+                let result = self.interrupted_after(rounds, (before, after), unaligned);
                 stopped += usize::from(result.as_ref().is_ok_and(|(_, stopped)| *stopped));
                 self.compare(&run, result.map(|(changes, _)| changes))?;
             }
         }
+        self.set_unaligned(false)?;
         (stopped > 0)
             .then_some(())
             .ok_or("it was never stopped midway".to_owned())
     }
 
+    fn set_unaligned(&mut self, unaligned: bool) -> Result<(), String> {
+        let key = "execution.checkpointing.unaligned.enabled";
+        let set = self.session.options_mut().set(key, &unaligned.to_string());
+        set.map_err(|error| error.to_string())
+    }
+
     fn interrupted_after(
         &mut self,
         rounds: u64,
-        before: u32,
-        after: u32,
+        (before, after): (u32, u32),
+        unaligned: bool,
     ) -> Result<(Vec<Change>, bool), String> {
+        self.set_unaligned(unaligned)?;
         let first = job(self.session, self.sql, "streaming", before)?;
         let subtasks: usize = first
             .graph

@@ -58,3 +58,33 @@ fn head(place: Place, kind: u8, out: &mut Vec<u8>) {
     place.sender.encode(out);
     out.push(kind);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thalweg_core::rows::{Record, Rows};
+    use thalweg_core::time::EventTime;
+
+    #[test]
+    fn the_bytes_of_entries_never_change() {
+        let mut log = InFlightLog::default();
+        let place = Place { edge: 1, sender: 2 };
+        log.watermark(Place::FRONT, Watermark(-2));
+        let rows: Rows<u8> = std::iter::once(Record::new(7, EventTime(3))).collect();
+        log.batch(place, 1, &rows).unwrap();
+        let table = log.into_table(Schema::Unit).unwrap();
+        let entries: Vec<&[u8]> = table.entries.iter().map(|(_, entry)| entry).collect();
+        let watermark = [255, 255, 255, 255, 0, 0, 0, 0, 0, 254, 255, 255, 255];
+        assert_eq!(entries[0][..13], watermark);
+        let batch = [1, 0, 0, 0, 2, 0, 0, 0, 1, 1, 0, 0, 0];
+        let rows = [1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7];
+        assert_eq!(entries[1], [batch, rows].concat());
+    }
+
+    #[test]
+    fn watermarks_alone_are_no_records_in_flight() {
+        let mut log = InFlightLog::default();
+        log.watermark(Place::FRONT, Watermark(1));
+        assert!(log.into_table(Schema::Unit).is_none());
+    }
+}
