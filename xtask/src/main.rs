@@ -17,6 +17,8 @@ Tools of the house.
   cargo xtask test        format, clippy, tidy, all tests, the checks of the examples
   cargo xtask examples    only the checks of the examples; arguments go to examples/checks/run.py
                           (`--only NAME,NAME`, `--quick`); THALWEG names a binary to use
+  cargo xtask rocksdb     clippy and tests of the store in RocksDB, with a libclang of its own if the
+                          system has none; arguments go to `cargo test`
   cargo xtask sim         the simulator, built for speed: `--seed S`, `--count N`, `--trace`
   cargo xtask help        this text
 ";
@@ -42,6 +44,7 @@ fn run() -> Result<bool> {
         "tidy" => tidy::command(&root),
         "test" => commands::test::run(&root),
         "examples" => commands::examples::run(&root, commands::examples::Profile::Release, &rest),
+        "rocksdb" => commands::rocksdb::run(&root, &rest).map(|(passed, _)| passed),
         "sim" => commands::sim::run(&root, &rest),
         "help" | "-h" | "--help" => {
             print!("{HELP}");

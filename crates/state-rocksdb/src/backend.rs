@@ -1,6 +1,7 @@
 //! The backend: opens a database for each operator instance, within one memory.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use rocksdb::{DB, DEFAULT_COLUMN_FAMILY_NAME};
@@ -87,6 +88,11 @@ impl StateBackend for RocksDbBackend {
 
     fn memory_budget_bytes(&self) -> u64 {
         self.memory.budget_bytes
+    }
+
+    fn release(&self, directory: &Path) {
+        // What cannot be deleted costs room only.
+        let _ = fs::remove_dir_all(directory);
     }
 
     fn open(&self, open: OpenStore<'_>) -> Result<Box<dyn StateStore>> {

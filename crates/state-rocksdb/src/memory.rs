@@ -9,18 +9,19 @@ use crate::options::RocksDbOptions;
 const BUDGET_BYTES_MIN: u64 = 4 << 20;
 const WRITE_BUFFER_BYTES_MAX: u64 = 64 << 20;
 
-/// One block cache, which also pays for indexes, filters and write buffers.
+/// One block cache, which also pays for indexes and filters, and one account of write buffers.
 ///
 /// ```text
-///   budget ├── write buffers, ratio · 2/3 ──┤── half as much again ──┤── blocks, indexes, filters ──┤
-///          ├───────────────── block cache, charged for the write buffers ─────────────────┤
+///   budget ├── write buffers, ratio · 2/3 ──┤── half as much again ──┤── cache: 1 - ratio ──┤
 /// ```
 ///
 /// Write buffers may grow half as large again as they are told to: one is written down while the
-/// next fills. The cache is smaller than the budget by that half.
+/// next fills. They are not charged to the cache, as they could be: blocks that make room for
+/// them come back to the allocator in pieces of some KiB, which it does not give back, so that
+/// the process would hold both.
 ///
 /// # Source
-/// Flink `RocksDBMemoryControllerUtils`, for the two shares.
+/// Flink `RocksDBMemoryControllerUtils`, for the share of write buffers.
 pub(crate) struct Memory {
     pub(crate) cache: Cache,
     pub(crate) write_buffers: WriteBufferManager,
@@ -39,17 +40,19 @@ impl Memory {
         }
         let total = budget_bytes as f64;
         let buffers = (2.0 * total * options.write_buffer_ratio / 3.0) as usize;
-        let capacity = ((3.0 - options.write_buffer_ratio) * total / 3.0) as usize;
-        let cache = Cache::new_lru_cache(capacity);
+        let capacity = ((1.0 - options.write_buffer_ratio) * total) as usize;
         // No stall: a stalled writer would wait for ever if the disk is full. Each store waits
         // for its own buffers instead, of which it has two.
-        let write_buffers =
-            WriteBufferManager::new_write_buffer_manager_with_cache(buffers, false, cache.clone());
+        let write_buffers = WriteBufferManager::new_write_buffer_manager(buffers, false);
         Ok(Memory {
-            cache,
+            cache: Cache::new_lru_cache(capacity),
             write_buffers,
             write_buffer_bytes: (buffers / 2).min(WRITE_BUFFER_BYTES_MAX as usize),
             budget_bytes,
         })
+    }
+    /// What the cache and the write buffers hold.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        (self.cache.get_usage() + self.write_buffers.get_usage()) as u64
     }
 }

@@ -127,7 +127,10 @@ impl StateStore for RocksDbStore {
         let writes = tuning::writes();
         let mut part =
             rocksdb::WriteBatch::with_capacity_bytes(part_bytes.min(batch.total_bytes()));
-        for operation in batch.iter() {
+        let mut sorted: Vec<WriteOperation<'_>> = batch.iter().collect();
+        // Stable: of several writes to a key the last stays the last.
+        sorted.sort_by_key(WriteOperation::key);
+        for operation in sorted {
             match operation {
                 WriteOperation::Put { key, value } => part.put(key, value),
                 WriteOperation::Delete { key } => part.delete(key),
@@ -181,8 +184,7 @@ impl StateStore for RocksDbStore {
     }
 
     fn memory_bytes(&self) -> u64 {
-        // Write buffers are charged to the cache.
-        self.memory.cache.get_usage() as u64 + self.property("rocksdb.estimate-table-readers-mem")
+        self.memory.used_bytes() + self.property("rocksdb.estimate-table-readers-mem")
     }
 }
 

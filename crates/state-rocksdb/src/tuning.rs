@@ -17,6 +17,15 @@ use crate::options::{CompactionStyle, RocksDbOptions};
 
 // Sorted runs of a state that are left alone. A lookup asks the filter of each.
 const RUNS_MAX: i32 = 12;
+// While everything is merged into one, which takes as long as reading and writing the state,
+// every checkpoint adds a run. It waits for the merge only when there are this many.
+const RUNS_STALLED: i32 = 64;
+// Of each file that is merged; this memory is not a part of the budget.
+const MERGE_READAHEAD_BYTES: usize = 256 << 10;
+// What a merge has written goes to disk bit by bit, not all at once when a checkpoint syncs.
+const SYNCED_BYTES: u64 = 1 << 20;
+// Of a write buffer, for a filter: most lookups do not find their key there.
+const WRITE_BUFFER_FILTER_SHARE: f64 = 0.05;
 
 /// The options of a database; `tables` and `clock` drop what is expired.
 pub(crate) fn database(
@@ -31,6 +40,10 @@ pub(crate) fn database(
     database.set_write_buffer_size(memory.write_buffer_bytes);
     database.set_max_write_buffer_number(2);
     database.set_max_background_jobs(i32::try_from(options.threads).unwrap_or(i32::MAX));
+    database.set_memtable_whole_key_filtering(true);
+    database.set_memtable_prefix_bloom_ratio(WRITE_BUFFER_FILTER_SHARE);
+    database.set_compaction_readahead_size(MERGE_READAHEAD_BYTES);
+    database.set_bytes_per_sync(SYNCED_BYTES);
     database.set_compression_type(DBCompressionType::Lz4);
     database.set_target_file_size_base(options.target_file_bytes);
     database.set_block_based_table_factory(&blocks(options, memory));
@@ -61,8 +74,8 @@ pub(crate) fn database(
 fn universal(database: &mut Options) {
     database.set_compaction_style(DBCompactionStyle::Universal);
     database.set_level_zero_file_num_compaction_trigger(RUNS_MAX);
-    database.set_level_zero_slowdown_writes_trigger(RUNS_MAX * 2);
-    database.set_level_zero_stop_writes_trigger(RUNS_MAX * 3);
+    database.set_level_zero_slowdown_writes_trigger(RUNS_STALLED);
+    database.set_level_zero_stop_writes_trigger(RUNS_STALLED + RUNS_MAX);
     let mut universal = UniversalCompactOptions::default();
     universal.set_max_size_amplification_percent(100);
     database.set_universal_compaction_options(&universal);
@@ -85,10 +98,12 @@ fn blocks(options: &RocksDbOptions, memory: &Memory) -> BlockBasedOptions {
     blocks
 }
 
-/// Without a log: what is not in a checkpoint is done again after a failure.
+/// Without a log: what is not in a checkpoint is done again after a failure. Batches are sorted,
+/// so that the place of an entry in the write buffer is near the one before.
 pub(crate) fn writes() -> WriteOptions {
     let mut writes = WriteOptions::default();
     writes.disable_wal(true);
+    writes.set_memtable_insert_hint_per_batch(true);
     writes
 }
 

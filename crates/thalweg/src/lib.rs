@@ -23,6 +23,7 @@ pub use thalweg_dataflow as dataflow;
 pub use thalweg_formats as formats;
 pub use thalweg_runtime as runtime;
 pub use thalweg_sql as sql;
+pub use thalweg_state_rocksdb as state_rocksdb;
 
 /// The connectors that come with the engine.
 pub fn connectors() -> Vec<std::sync::Arc<dyn thalweg_columnar::connector::TableConnector>> {

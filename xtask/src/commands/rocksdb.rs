@@ -1,4 +1,4 @@
-//! What the feature `rocksdb` needs to build: libclang, and headers for it.
+//! `cargo xtask rocksdb`: clippy and the tests of the store in RocksDB, with what it needs to build.
 
 use std::env;
 use std::fs;
@@ -8,8 +8,8 @@ use anyhow::Result;
 
 use crate::{python, shell};
 
-/// The crate and its feature, for cargo.
-pub(crate) const PACKAGE: [&str; 4] = [
+// The crate and its feature, for cargo.
+const PACKAGE: [&str; 4] = [
     "--package",
     "thalweg-state-rocksdb",
     "--features",
@@ -21,9 +21,22 @@ const LIBCLANG: &str = "libclang>=16,<19";
 const LIBRARY: &str = "LIBCLANG_PATH";
 const ARGUMENTS: &str = "BINDGEN_EXTRA_CLANG_ARGS";
 
+/// Runs clippy and the tests, to which `arguments` go; whether all is well, and what was printed.
+pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(bool, Vec<String>)> {
+    let variables = variables(root)?;
+    let clippy = ["clippy", "--all-targets", "--quiet"];
+    let clippy = [&clippy[..], &PACKAGE, &["--", "-D", "warnings"]].concat();
+    let clean = shell::succeeds_with(root, "cargo", &clippy, &variables)?;
+    let mut test = ["test", "--no-fail-fast"].to_vec();
+    test.extend(PACKAGE);
+    test.extend(arguments.iter().map(String::as_str));
+    let (passed, lines) = shell::tee(root, "cargo", &test, &variables)?;
+    Ok((clean && passed, lines))
+}
+
 /// The variables that cargo needs. What is set already is left alone, a libclang of the system is
 /// used, and without one the library is installed under `target/`.
-pub(crate) fn variables(root: &Path) -> Result<Vec<(&'static str, String)>> {
+fn variables(root: &Path) -> Result<Vec<(&'static str, String)>> {
     let mut variables = Vec::new();
     if env::var_os(LIBRARY).is_none() && !system_has_libclang() {
         let target = python::target_directory(root);
@@ -59,8 +72,19 @@ fn system_has_libclang() -> bool {
         .any(|directory| names(directory).iter().any(|name| is_libclang(name)))
 }
 
+/// `libclang.so`, with versions before or behind; not its neighbours, such as `libclang-cpp.so`.
 fn is_libclang(name: &str) -> bool {
-    name == "libclang.so" || name.starts_with("libclang.so.") || name.starts_with("libclang-")
+    let Some(rest) = name.strip_prefix("libclang") else {
+        return false;
+    };
+    let numbers = |c: char| c.is_ascii_digit() || c == '.';
+    match rest.split_once(".so") {
+        Some((before, behind)) => {
+            let version = before.strip_prefix('-').unwrap_or(before);
+            version.chars().all(numbers) && behind.chars().all(numbers)
+        }
+        None => false,
+    }
 }
 
 /// The names in a directory; none if it cannot be read.
@@ -77,10 +101,20 @@ mod tests {
 
     #[test]
     fn libclang_is_told_from_its_neighbours() {
-        for name in ["libclang.so", "libclang.so.1", "libclang-14.so.1"] {
+        for name in [
+            "libclang.so",
+            "libclang.so.1",
+            "libclang-14.so.1",
+            "libclang-18.so.18",
+        ] {
             assert!(is_libclang(name), "{name}");
         }
-        for name in ["libclangBasic.a", "libclang_rt.builtins.a", "libLLVM-14.so"] {
+        for name in [
+            "libclang-cpp.so.14",
+            "libclangBasic.a",
+            "libclang_rt.builtins.a",
+            "libLLVM-14.so",
+        ] {
             assert!(!is_libclang(name), "{name}");
         }
     }

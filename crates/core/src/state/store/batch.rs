@@ -74,6 +74,15 @@ pub enum WriteOperation<'a> {
     },
 }
 
+impl<'a> WriteOperation<'a> {
+    /// The stored key.
+    pub fn key(&self) -> &'a [u8] {
+        match self {
+            WriteOperation::Put { key, .. } | WriteOperation::Delete { key } => key,
+        }
+    }
+}
+
 /// Puts and deletes, in order, in one buffer. Cleared, it keeps its memory.
 #[derive(Clone, Debug, Default)]
 pub struct WriteBatch {
