@@ -606,11 +606,17 @@ impl SinkWriter for GatedWriter {
     }
 }
 
-fn gated_job(ledger: &Ledger, directory: &Directory, gated: &Gated) -> StreamExecutionEnvironment {
+fn gated_job(
+    ledger: &Ledger,
+    directory: &Directory,
+    gated: &Gated,
+    aligned_timeout: Duration,
+) -> StreamExecutionEnvironment {
     let env = recovery::environment(directory);
     env.configure(|config| {
         config.channel_batches = 2;
         config.checkpointing.unaligned = true;
+        config.checkpointing.aligned_timeout = aligned_timeout;
     });
     recovery::numbers(&env, ledger)
         .map(|value| (value % recovery::KEYS, 1u64))
@@ -626,13 +632,20 @@ fn gated_job(ledger: &Ledger, directory: &Directory, gated: &Gated) -> StreamExe
 /// and another one goes on from the last of them with other parallelism.
 #[test]
 fn a_job_on_threads_takes_checkpoints_while_its_sink_is_stopped() {
-    let (ledger, directory) = (Ledger::default(), Directory::new("stopped-sink"));
+    for timeout in [0, 3] {
+        goes_on_from_a_stopped_sink(Duration::from_millis(timeout));
+    }
+}
+
+fn goes_on_from_a_stopped_sink(aligned_timeout: Duration) {
+    let name = format!("stopped-sink-{}", aligned_timeout.as_millis());
+    let (ledger, directory) = (Ledger::default(), Directory::new(&name));
     let gated = Gated {
         ledger: ledger.clone(),
         open: Arc::default(),
         wakers: Arc::default(),
     };
-    let env = gated_job(&ledger, &directory, &gated);
+    let env = gated_job(&ledger, &directory, &gated, aligned_timeout);
     Directory::retain(&env);
     let job = MiniCluster
         .start(&env.job_graph().unwrap(), &env.config())
@@ -647,7 +660,7 @@ fn a_job_on_threads_takes_checkpoints_while_its_sink_is_stopped() {
     assert!(job.join().is_err());
     let kept = directory.kept();
 
-    let env = gated_job(&ledger, &directory, &gated);
+    let env = gated_job(&ledger, &directory, &gated, aligned_timeout);
     env.set_parallelism(3)
         .configure(|config| config.recovery = Some(kept.clone()));
     let job = MiniCluster
