@@ -36,7 +36,7 @@ use thalweg_core::state::store::StateBackend;
 
 #[cfg(feature = "rocksdb")]
 pub use backend::RocksDbBackend;
-pub use options::{CompactionStyle, RocksDbOptions};
+pub use options::{CompactionStyle, RocksDbOptions, parse_bytes};
 #[cfg(feature = "rocksdb")]
 pub use store::RocksDbStore;
 

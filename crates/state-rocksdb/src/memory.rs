@@ -29,8 +29,31 @@ pub(crate) struct Memory {
     pub(crate) budget_bytes: u64,
 }
 
+/// Has the C library's allocator give large pieces back to the system: it would keep up to half of
+/// the budget beside it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn keep_large_pieces_apart() {
+    use std::ffi::c_int;
+
+    // From `malloc.h`.
+    const M_MMAP_THRESHOLD: c_int = -3;
+    const THRESHOLD_BYTES: c_int = 256 << 10;
+    unsafe extern "C" {
+        fn mallopt(parameter: c_int, value: c_int) -> c_int;
+    }
+    // SAFETY: the function is the C library's, of this signature; it takes its own locks, so that
+    // it may be called at any time from any thread, and a refusal changes nothing.
+    unsafe {
+        mallopt(M_MMAP_THRESHOLD, THRESHOLD_BYTES);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn keep_large_pieces_apart() {}
+
 impl Memory {
     pub(crate) fn new(options: &RocksDbOptions, managed_bytes: u64) -> Result<Self> {
+        keep_large_pieces_apart();
         let budget_bytes = options.memory_fixed_per_slot.unwrap_or(managed_bytes);
         if budget_bytes < BUDGET_BYTES_MIN {
             return Err(Error::user(format!(

@@ -82,7 +82,7 @@ type Setter = fn(&mut RocksDbOptions, &str) -> Result<(), String>;
 const KNOWN: [(&str, Setter); 11] = [
     ("block.blocksize", |o, v| {
         o.block_bytes =
-            usize::try_from(between(bytes(v)?, 1 << 10, 1 << 20)?).unwrap_or(usize::MAX);
+            usize::try_from(between(parse_bytes(v)?, 1 << 10, 1 << 20)?).unwrap_or(usize::MAX);
         Ok(())
     }),
     ("bloom-filter.bits-per-key", |o, v| {
@@ -94,7 +94,7 @@ const KNOWN: [(&str, Setter); 11] = [
         Ok(())
     }),
     ("compaction.level.target-file-size-base", |o, v| {
-        o.target_file_bytes = between(bytes(v)?, 1 << 20, 1 << 30)?;
+        o.target_file_bytes = between(parse_bytes(v)?, 1 << 20, 1 << 30)?;
         Ok(())
     }),
     ("compaction.style", |o, v| {
@@ -111,7 +111,7 @@ const KNOWN: [(&str, Setter); 11] = [
         Ok(())
     }),
     ("memory.fixed-per-slot", |o, v| {
-        o.memory_fixed_per_slot = Some(bytes(v)?);
+        o.memory_fixed_per_slot = Some(parse_bytes(v)?);
         Ok(())
     }),
     ("memory.managed", |_, v| match v {
@@ -224,7 +224,11 @@ fn measure(value: &str, units: &[(&str, u64)], what: &str) -> Result<u64, String
         .ok_or_else(|| format!("it is {what}"))
 }
 
-fn bytes(value: &str) -> Result<u64, String> {
+/// Reads a size as options have it: a number, and a unit such as `mb`.
+///
+/// # Errors
+/// What a size looks like, if it is none.
+pub fn parse_bytes(value: &str) -> Result<u64, String> {
     let units = [
         ("b", 1),
         ("bytes", 1),

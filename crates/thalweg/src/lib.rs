@@ -15,7 +15,9 @@
 //! ```
 
 pub mod environment;
+mod state_backend;
 
+pub use state_backend::state_backend;
 pub use thalweg_columnar as columnar;
 pub use thalweg_core as core;
 pub use thalweg_core::{Data, Error, ErrorKind, Result};
