@@ -152,40 +152,92 @@ fn interrupted<T: Data>(
     (barriers, backends): Way,
     rounds: u64,
 ) -> Result<Vec<T>> {
-    let (job, mut config, staged) = compose(build, before, backends[0])?;
-    config.checkpointing.unaligned = barriers == UNALIGNED;
-    let listener = Arc::new(if backends[0] == backends[1] {
-        MemoryListener::default()
-    } else {
-        MemoryListener::canonical()
-    });
-    let clock = Arc::new(ManualClock::default());
-    let subtasks: usize = job
-        .vertices
-        .iter()
-        .map(|vertex| vertex.parallelism as usize)
-        .sum();
-    let complete = || listener.passed(CHECKPOINT) == subtasks;
-    let plan = |restore, checkpoint_after| Interruption {
-        seed: rounds,
-        clock: clock.clone(),
-        listener: listener.clone(),
-        restore,
-        checkpoint_after,
-        abandon_when: None,
-    };
-    let first = Interruption {
-        abandon_when: Some(&complete),
-        ..plan(None, Some(rounds))
-    };
-    if MiniCluster.run_interrupted(&job, &config, &first)? {
-        return Ok(staged.all());
+    let path = [
+        Stretch::new(before, barriers, backends[0], rounds),
+        Stretch::new(after, barriers, backends[1], rounds),
+    ];
+    along(build, &path)
+}
+
+/// A part of a run along a path.
+struct Stretch {
+    parallelism: u32,
+    unaligned: bool,
+    backend: &'static str,
+    /// Rounds of the driver up to the barrier, and the seed of their order.
+    rounds: u64,
+}
+
+impl Stretch {
+    fn new(parallelism: u32, barriers: &str, backend: &'static str, rounds: u64) -> Self {
+        Stretch {
+            parallelism,
+            unaligned: barriers == UNALIGNED,
+            backend,
+            rounds,
+        }
     }
-    let snapshot: JobSnapshot = listener.take(CHECKPOINT).unwrap_or_default();
-    let mut values = staged.before_barrier();
-    let (job, config, staged) = compose(build, after, backends[1])?;
-    MiniCluster.run_interrupted(&job, &config, &plan(Some(&snapshot), None))?;
-    values.extend(staged.all());
+}
+
+/// Runs a job that is interrupted several times: at each parallelism of `path` but the last up to
+/// a checkpoint behind so many rounds of the driver, and on from there. Returns the values that
+/// count, in no particular order.
+///
+/// # Errors
+/// The first error of any task.
+pub fn run_along<T: Data>(
+    build: impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
+    path: &[(u32, u64)],
+    unaligned: bool,
+    store: bool,
+) -> Result<Vec<T>> {
+    let barriers = if unaligned { UNALIGNED } else { ALIGNED };
+    let backend = if store { STORE } else { HEAP };
+    let stretch =
+        |(parallelism, rounds): &(u32, u64)| Stretch::new(*parallelism, barriers, backend, *rounds);
+    let path: Vec<Stretch> = path.iter().map(stretch).collect();
+    along(&build, &path)
+}
+
+fn along<T: Data>(
+    build: &impl Fn(&StreamExecutionEnvironment) -> DataStream<T>,
+    path: &[Stretch],
+) -> Result<Vec<T>> {
+    let clock = Arc::new(ManualClock::default());
+    let mut values = Vec::new();
+    let mut snapshot: Option<JobSnapshot> = None;
+    // The files of a store are there as long as who has heard of them.
+    let mut listeners = Vec::new();
+    for (at, stretch) in path.iter().enumerate() {
+        let (job, mut config, staged) = compose(build, stretch.parallelism, stretch.backend)?;
+        config.checkpointing.unaligned = stretch.unaligned;
+        let next = path.get(at + 1);
+        let moved = next.is_some_and(|next| next.backend != stretch.backend);
+        let listener = Arc::new(if moved {
+            MemoryListener::canonical()
+        } else {
+            MemoryListener::default()
+        });
+        listeners.push(listener.clone());
+        let vertices = job.vertices.iter();
+        let subtasks: usize = vertices.map(|vertex| vertex.parallelism as usize).sum();
+        let complete = || listener.passed(CHECKPOINT) == subtasks;
+        let plan = Interruption {
+            seed: stretch.rounds,
+            clock: clock.clone(),
+            listener: listener.clone(),
+            restore: snapshot.as_ref(),
+            checkpoint_after: next.map(|_| stretch.rounds),
+            abandon_when: next.map(|_| &complete as &dyn Fn() -> bool),
+        };
+        let finished = MiniCluster.run_interrupted(&job, &config, &plan)?;
+        if finished {
+            values.extend(staged.all());
+            return Ok(values);
+        }
+        values.extend(staged.before_barrier());
+        snapshot = Some(listener.take(CHECKPOINT).unwrap_or_default());
+    }
     Ok(values)
 }
 

@@ -5,6 +5,7 @@
 mod evolution;
 mod joins;
 mod pipelines;
+mod random_programs;
 mod recovery;
 mod rolling;
 mod savepoints;

@@ -172,9 +172,14 @@ fn check(job: &JobGraph, config: &ExecutionConfig) -> Result<()> {
 }
 
 /// Whether barriers stay behind the records of an edge: a record of a pointwise edge belongs to the
-/// instance that sent it, and of a broadcast one all instances must have read the same.
-fn stays_aligned(partitioning: &Partitioning) -> bool {
-    partitioning.is_pointwise() || matches!(partitioning, Partitioning::Broadcast)
+/// instance that sent it, and of a broadcast one all instances must have read the same. In front of
+/// a generator of watermarks a record that went to another instance would meet another progress of
+/// time, and be late.
+fn stays_aligned(job: &JobGraph, edge: &JobEdge) -> bool {
+    let mut chain = job.vertices[edge.to].operators.iter();
+    edge.partitioning.is_pointwise()
+        || matches!(edge.partitioning, Partitioning::Broadcast)
+        || chain.any(|operator| operator.generates_watermarks)
 }
 
 fn connect(
@@ -366,7 +371,7 @@ fn gate(
                         edge: number as u32,
                         sender,
                     },
-                    stays_aligned: stays_aligned(&edge.partitioning),
+                    stays_aligned: stays_aligned(job, edge),
                     receiver,
                 }),
         );

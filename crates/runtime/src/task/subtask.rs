@@ -190,9 +190,12 @@ impl Subtask {
         self.partitions_ready();
         if self.overtakes_after.is_some() {
             moved |= self.attend(now)?;
+            let was_overdrawn = self.overdrawn;
             if self.is_overdrawn()? {
                 return Ok(if moved { Step::Worked } else { self.idle(now) });
             }
+            // Senders that were held may send again.
+            moved |= was_overdrawn;
         }
         for _ in 0..MOVES_PER_STEP_MAX {
             let (worked, blocked) = self.run_stages(now)?;

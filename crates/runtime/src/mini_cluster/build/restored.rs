@@ -88,9 +88,8 @@ fn targets(
 ) -> Vec<Target> {
     let of_port = |port| {
         let mut edges = job.edges.iter();
-        let edge = edges.find(|edge| {
-            edge.to == vertex && edge.port == port && !stays_aligned(&edge.partitioning)
-        });
+        let edge =
+            edges.find(|edge| edge.to == vertex && edge.port == port && !stays_aligned(job, edge));
         match edge.filter(|_| position == 0) {
             Some(edge) => Target::Edge(edge.partitioning.clone()),
             None => Target::Instance,
