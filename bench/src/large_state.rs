@@ -24,6 +24,7 @@ use thalweg::core::operator::{Outputs, Setup};
 use thalweg::core::rows::Rows;
 use thalweg::core::source::{Boundedness, Poll, SourceFactory, SourceReader};
 use thalweg::prelude::*;
+use thalweg::runtime::RunningJob;
 use thalweg_bench::arguments::Arguments;
 
 fn main() -> Result<()> {
@@ -74,49 +75,70 @@ fn main() -> Result<()> {
         .process(move |states| check.operator(states))
         .for_each(|_| {});
     let job = env.execute_async()?;
+    let run = Run {
+        job: &job,
+        feed: &feed,
+        done: &done,
+        checkpoints: Path::new(&checkpoints),
+        state_bytes: keys * value_bytes as u64,
+    };
     let touched = keys * touched_percent / 100;
-    let state = keys * value_bytes as u64;
-    let mut before = BTreeMap::new();
-    println!("phase\tkeys\tseconds\tkeys/s\tmax MB\tadded MB\tof state %");
     let phases = [("write", keys), ("touch", touched), ("touch again", reads)];
-    let mut until = 0;
-    for (name, count) in phases {
-        let started = Instant::now();
-        until += count;
-        feed.allowed.store(until, Ordering::Release);
-        while done.load(Ordering::Acquire) < until {
-            if job.is_finished() {
-                job.join()?;
-                bail!("the job has ended in the middle");
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let seconds = started.elapsed().as_secs_f64();
-        let rate = count as f64 / seconds;
-        println!(
-            "{name}\t{count}\t{seconds:.1}\t{rate:.0}\t{:.0}",
-            max_resident_mb()?
-        );
-        let started = Instant::now();
-        job.client().trigger_checkpoint()?;
-        let seconds = started.elapsed().as_secs_f64();
-        let after = files(Path::new(&checkpoints))?;
-        let new = after
-            .iter()
-            .filter(|(inode, _)| !before.contains_key(*inode));
-        let added: u64 = new.map(|(_, bytes)| bytes).sum();
-        let share = added as f64 * 100.0 / state as f64;
-        let mb = added as f64 / 1e6;
-        println!(
-            "checkpoint\t\t{seconds:.1}\t\t{:.0}\t{mb:.1}\t{share:.2}",
-            max_resident_mb()?
-        );
-        before = after;
-    }
+    run.all(&phases)?;
     job.client().cancel();
     // It ends as cancelled.
     drop(job.join());
     Ok(())
+}
+
+/// A job under measurement.
+struct Run<'a> {
+    job: &'a RunningJob,
+    feed: &'a Feed,
+    done: &'a AtomicU64,
+    checkpoints: &'a Path,
+    state_bytes: u64,
+}
+
+impl Run<'_> {
+    fn all(&self, phases: &[(&str, u64)]) -> Result<()> {
+        let mut before = BTreeMap::new();
+        println!("phase\tkeys\tseconds\tkeys/s\tmax MB\tadded MB\tof state %");
+        let mut until = 0;
+        for (name, count) in phases {
+            let started = Instant::now();
+            until += count;
+            self.feed.allowed.store(until, Ordering::Release);
+            while self.done.load(Ordering::Acquire) < until {
+                if self.job.is_finished() {
+                    bail!("the job has ended in the middle");
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let seconds = started.elapsed().as_secs_f64();
+            let rate = *count as f64 / seconds;
+            let mb = max_resident_mb()?;
+            println!("{name}\t{count}\t{seconds:.1}\t{rate:.0}\t{mb:.0}");
+            before = self.checkpoint(before)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a checkpoint, and says what it has added to files that were there `before`.
+    fn checkpoint(&self, before: BTreeMap<u64, u64>) -> Result<BTreeMap<u64, u64>> {
+        let started = Instant::now();
+        self.job.client().trigger_checkpoint()?;
+        let seconds = started.elapsed().as_secs_f64();
+        let after = files(self.checkpoints)?;
+        let new = after
+            .iter()
+            .filter(|(inode, _)| !before.contains_key(*inode));
+        let added: u64 = new.map(|(_, bytes)| bytes).sum();
+        let share = added as f64 * 100.0 / self.state_bytes as f64;
+        let (added_mb, mb) = (added as f64 / 1e6, max_resident_mb()?);
+        println!("checkpoint\t\t{seconds:.1}\t\t{mb:.0}\t{added_mb:.1}\t{share:.2}");
+        Ok(after)
+    }
 }
 
 /// The sizes of all files below a directory, by inode.

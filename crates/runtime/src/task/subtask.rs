@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thalweg_core::container::Payload;
-use thalweg_core::element::{Barrier, BarrierKind};
-use thalweg_core::error::{Error, Result};
+use thalweg_core::element::BarrierKind;
+use thalweg_core::error::Result;
 use thalweg_core::graph::ChainTarget;
 use thalweg_core::source::Poll;
 use thalweg_core::time::ProcessingTime;
 use thalweg_core::watermark::Watermark;
 
+use super::links::{StageLinks, hand_over};
 use super::passed::Passed;
 use super::stage::{Emission, Incoming, Stage};
+use super::suspension::Suspension;
 use crate::checkpoint::{CheckpointRequest, Moment, SharedListener};
 use crate::input::{GateEvent, InputGate};
 use crate::output::{Control, ResultPartition};
@@ -36,14 +38,6 @@ pub enum Step {
     },
     /// The subtask has ended.
     Finished,
-}
-
-/// A stage's outputs: the main output's targets, then those of each side output.
-pub struct StageLinks {
-    /// Targets of the main output.
-    pub main: Vec<ChainTarget>,
-    /// Targets of each read side output.
-    pub sides: Vec<Vec<ChainTarget>>,
 }
 
 /// What a subtask is built from.
@@ -73,15 +67,6 @@ enum Input {
     Ended,
 }
 
-/// How a suspension ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Suspension {
-    /// The savepoint came to nothing.
-    Over,
-    /// The savepoint is durable: the job stops here.
-    Final,
-}
-
 /// One instance of a chain.
 pub struct Subtask {
     name: String,
@@ -99,7 +84,7 @@ pub struct Subtask {
     // A barrier has pushed out more than there is room for.
     pub(super) overdrawn: bool,
     // The savepoint behind which nothing moves: until it comes to nothing, or the job has stopped.
-    suspended: Option<u64>,
+    pub(super) suspended: Option<u64>,
     passed: Passed,
     opened: bool,
     input: Input,
@@ -264,21 +249,6 @@ impl Subtask {
             && self.gate.as_ref().is_none_or(InputGate::is_empty)
             && !(source && self.request.latest().checkpoint > self.last_barrier)
             && !(source && self.request.is_drained())
-    }
-
-    /// What follows a suspension, once that is known.
-    ///
-    /// `durable` must have been read before: a later checkpoint than the savepoint can be durable
-    /// only after the savepoint has come to nothing, which is then seen here.
-    fn after_suspension(&self, durable: Option<u64>) -> Option<Suspension> {
-        let savepoint = self.suspended?;
-        if self.request.resumed() >= savepoint {
-            // A barrier that is still on its way through the chain would suspend it once more.
-            let passed = self.stages.iter().all(Stage::is_suspended);
-            return passed.then_some(Suspension::Over);
-        }
-        let stopped = durable.is_some_and(|durable| durable >= savepoint);
-        stopped.then_some(Suspension::Final)
     }
 
     fn idle(&mut self, now: ProcessingTime) -> Step {
@@ -468,12 +438,6 @@ impl Subtask {
         Ok(())
     }
 
-    fn suspend_at(&mut self, barrier: Barrier) {
-        if barrier.kind == BarrierKind::Suspend {
-            self.suspended = Some(barrier.checkpoint);
-        }
-    }
-
     fn poll_source(&mut self, now: ProcessingTime) -> Result<bool> {
         let requested = self.request.latest();
         // One that may overtake passes by itself: see `Subtask::attend`.
@@ -511,23 +475,5 @@ impl Subtask {
                 Ok(true)
             }
         }
-    }
-}
-
-fn hand_over(
-    stages: &mut [Stage],
-    partitions: &mut [ResultPartition],
-    target: &ChainTarget,
-    batch: Payload,
-) -> Result<()> {
-    match target {
-        ChainTarget::Chained(stage) => {
-            let stage = stages
-                .get_mut(*stage)
-                .ok_or_else(|| Error::internal("a chain link leads nowhere"))?;
-            stage.push(Incoming::Batch(0, batch));
-            Ok(())
-        }
-        ChainTarget::Edge(edge) => partitions[*edge].emit(batch),
     }
 }

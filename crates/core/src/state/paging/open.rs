@@ -88,25 +88,7 @@ impl Paging {
                 "the instances of an operator have stored different states",
             ));
         }
-        let mut names: Vec<String> = before.iter().map(|table| table.name.clone()).collect();
-        let mut tables = Vec::new();
-        for (position, declared) in declared.iter_mut().enumerate() {
-            if let Some(table) = declared.table.paged() {
-                table.track();
-                let known = names.iter().position(|name| *name == declared.name);
-                let number = known.unwrap_or_else(|| {
-                    names.push(declared.name.clone());
-                    names.len() - 1
-                });
-                let number = u8::try_from(number).map_err(|_| {
-                    Error::unsupported("an operator has at most 256 keyed states in a store")
-                })?;
-                tables.push(Numbered {
-                    declared: position,
-                    number,
-                });
-            }
-        }
+        let (tables, names) = number(declared, before)?;
         let mut of_store = vec![StoreTable::default(); names.len()];
         for table in &tables {
             of_store[usize::from(table.number)].ttl = paged(&mut declared[table.declared])?.ttl();
@@ -157,6 +139,35 @@ impl Paging {
             scratch: Vec::new(),
         }))
     }
+}
+
+/// Numbers the tables that are kept in a store, and begins to note their changes: those that are
+/// stored keep their numbers. Returns the names of all by number.
+fn number(
+    declared: &mut [Declared],
+    stored: &[StoredTable],
+) -> Result<(Vec<Numbered>, Vec<String>)> {
+    let mut names: Vec<String> = stored.iter().map(|table| table.name.clone()).collect();
+    let mut tables = Vec::new();
+    for (position, declared) in declared.iter_mut().enumerate() {
+        let Some(table) = declared.table.paged() else {
+            continue;
+        };
+        table.track();
+        let known = names.iter().position(|name| *name == declared.name);
+        let number = known.unwrap_or_else(|| {
+            names.push(declared.name.clone());
+            names.len() - 1
+        });
+        let number = u8::try_from(number).map_err(|_| {
+            Error::unsupported("an operator has at most 256 keyed states in a store")
+        })?;
+        tables.push(Numbered {
+            declared: position,
+            number,
+        });
+    }
+    Ok((tables, names))
 }
 
 /// Brings what is stored of a state into today's shape.
