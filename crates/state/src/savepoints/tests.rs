@@ -53,6 +53,7 @@ fn written(store: &CheckpointStore, kind: CheckpointKind) {
             instances: vec![InstanceState {
                 finished: false,
                 location,
+                layers: Vec::new(),
             }],
         }],
         shared: std::collections::BTreeSet::new(),
