@@ -18,7 +18,7 @@ use crate::storage::CheckpointStorage;
 pub const METADATA: &str = "_metadata";
 
 // Where files lie that several checkpoints refer to.
-const SHARED: &str = "shared";
+pub(crate) const SHARED: &str = "shared";
 
 // A state up to this size stands in the metadata: one file less to write and to read.
 const INLINE_BYTES_MAX: usize = 20 * 1024;

@@ -251,7 +251,7 @@ fn expired_out(read: &StateSnapshot, now: i64) -> Sorted {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn merged_layers_are_a_whole_snapshot(batches in uses()) {
