@@ -8,10 +8,17 @@
 //! longest time between two looks of the source at the clock (once in 1,024 records) within each
 //! second is what a checkpoint makes records wait: source and count are one chain on one thread.
 //!
+//! With `--incremental` a checkpoint stores what has changed since the one before; with
+//! `--touched-percent 1` only that part of the keys has records once all are there.
+//!
 //! One line each: name, records a second after all keys are there, seconds with a checkpoint in
-//! them, and the p50, p99 and maximum of the longest waits, in milliseconds.
+//! them, and the p50, p99 and maximum of the longest waits, in milliseconds. Then what the checkpoints
+//! begun after all keys were there have written: how many there were, and the least, the median and
+//! the largest, in kilobytes.
 #![allow(clippy::disallowed_methods)] // A benchmark reads the clock.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +37,7 @@ fn main() -> Result<()> {
         seconds: arguments.value("--seconds", 20)?,
         interval_ms: arguments.value("--interval-ms", 1000)?,
         parallelism: arguments.value("--parallelism", 1)?,
+        touched_percent: arguments.value("--touched-percent", 100)?,
         incremental: arguments.flag("--incremental"),
     };
     let directory: Option<String> = arguments.optional("--directory")?;
@@ -49,6 +57,7 @@ struct Plan {
     seconds: u64,
     interval_ms: u64,
     parallelism: u32,
+    touched_percent: u64,
     incremental: bool,
 }
 
@@ -74,6 +83,8 @@ impl Plan {
         }));
         let over = Arc::new(AtomicBool::new(false));
         let (keys, seconds) = (self.keys, self.seconds);
+        let touched = (keys * self.touched_percent / 100).max(1);
+        let mut written = directory.as_deref().map(Written::of);
         let env = StreamExecutionEnvironment::new();
         env.set_parallelism(self.parallelism);
         env.configure(|config| {
@@ -90,7 +101,7 @@ impl Plan {
                 let mut watch = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 watch.look(n - keys, seconds, &ended);
             }
-            if n < keys { n } else { mix(n) % keys }
+            if n < keys { n } else { mix(n) % touched }
         })
         .key_by(|key| *key)
         .process(|states| Count(states.value("count")))
@@ -98,6 +109,12 @@ impl Plan {
         let job = thalweg::runtime::MiniCluster.start(&env.job_graph()?, &env.config())?;
         while !over.load(Ordering::Acquire) && !job.is_finished() {
             std::thread::sleep(Duration::from_millis(20));
+            if let Some(written) = &mut written {
+                let watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+                let all_there = watch.started.is_some();
+                drop(watch);
+                written.look(all_there);
+            }
         }
         job.client().cancel();
         if let Err(error) = job.join()
@@ -116,6 +133,9 @@ impl Plan {
             at(0.99)?,
             at(1.0)?
         );
+        if let Some(written) = written {
+            written.print(name)?;
+        }
         Ok(rate)
     }
 }
@@ -140,6 +160,82 @@ impl Watch {
         } else {
             self.records = records;
         }
+    }
+}
+
+/// What checkpoints have written, seen from outside.
+struct Written {
+    directory: PathBuf,
+    files: BTreeMap<PathBuf, u64>,
+    // The first checkpoint that was begun when all keys were there.
+    from: Option<u64>,
+}
+
+impl Written {
+    fn of(directory: &str) -> Self {
+        Written {
+            directory: PathBuf::from(directory),
+            files: BTreeMap::new(),
+            from: None,
+        }
+    }
+
+    /// Notes the files that are there; each stays for an interval at least.
+    fn look(&mut self, all_there: bool) {
+        let mut rest = vec![self.directory.clone()];
+        while let Some(directory) = rest.pop() {
+            // It may be deleted meanwhile.
+            let Ok(found) = std::fs::read_dir(&directory) else {
+                continue;
+            };
+            for entry in found {
+                let Ok((path, kind)) = entry.and_then(|e| Ok((e.path(), e.metadata()?))) else {
+                    continue;
+                };
+                if kind.is_dir() {
+                    rest.push(path);
+                } else if number(&path).is_some() {
+                    self.files.insert(path, kind.len());
+                }
+            }
+        }
+        if all_there && self.from.is_none() {
+            let newest = self.files.keys().filter_map(|path| number(path)).max();
+            // The next one may be under way already.
+            self.from = Some(newest.unwrap_or(0) + 2);
+        }
+    }
+
+    fn print(self, name: &str) -> Result<()> {
+        let from = self.from.context("the job was too short")?;
+        let mut bytes: BTreeMap<u64, u64> = BTreeMap::new();
+        for (path, len) in &self.files {
+            if let Some(checkpoint) = number(path).filter(|number| *number >= from) {
+                *bytes.entry(checkpoint).or_default() += len;
+            }
+        }
+        let mut kilobytes: Vec<f64> = bytes.values().map(|b| *b as f64 / 1000.0).collect();
+        kilobytes.sort_by(f64::total_cmp);
+        let at = |share| quantile(&kilobytes, share).context("no checkpoint was completed");
+        println!(
+            "{name}: written kB\t{}\t{:.1}\t{:.1}\t{:.1}",
+            kilobytes.len(),
+            at(0.0)?,
+            at(0.5)?,
+            at(1.0)?
+        );
+        Ok(())
+    }
+}
+
+/// The checkpoint that has written a file: `chk-7/…` or `shared/layer-7-…`.
+fn number(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    let directory = path.parent()?.file_name()?.to_str()?;
+    match (directory.strip_prefix("chk-"), name.strip_prefix("layer-")) {
+        (Some(number), _) if !name.starts_with('.') => number.parse().ok(),
+        (None, Some(rest)) => rest.split('-').next()?.parse().ok(),
+        _ => None,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Counts {
     pub in_flight: u64,
     /// Starts that passed over a damaged checkpoint.
     pub passed_over: u64,
+    /// Layers of keyed state that were written: all of it, and what had changed.
+    pub layers: (u64, u64),
     /// The longest way from the last fault to the end, in steps.
     pub longest_end: u64,
     /// Faults by kind.
@@ -47,6 +49,8 @@ impl Counts {
         self.restores += other.restores;
         self.in_flight += other.in_flight;
         self.passed_over += other.passed_over;
+        self.layers.0 += other.layers.0;
+        self.layers.1 += other.layers.1;
         self.longest_end = self.longest_end.max(other.longest_end);
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;
@@ -75,6 +79,8 @@ impl fmt::Display for Counts {
             "restores     {} ({passed_over} past a damaged checkpoint, {in_flight} with records in flight)",
             self.restores
         )?;
+        let (whole, changes) = self.layers;
+        writeln!(f, "layers       {whole} of all state, {changes} of changes")?;
         writeln!(
             f,
             "longest end  {} steps after the last fault",

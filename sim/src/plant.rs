@@ -27,11 +27,15 @@ pub enum Plant {
     ForgetStop,
     /// The watermark of an operator falls behind a timer.
     LowerWatermark,
+    /// A change of keyed state does not say which keys are gone.
+    ForgetRemoved,
+    /// Layers of keyed state are deleted with the checkpoint that has written them.
+    DeleteLayers,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 12] = [
+    pub const ALL: [Plant; 14] = [
         Plant::CommitTwice,
         Plant::CommitEarly,
         Plant::DropSnapshot,
@@ -44,6 +48,8 @@ impl Plant {
         Plant::CommitSavepoint,
         Plant::ForgetStop,
         Plant::LowerWatermark,
+        Plant::ForgetRemoved,
+        Plant::DeleteLayers,
     ];
 
     /// The properties one of which must be seen not to hold.
@@ -52,7 +58,10 @@ impl Plant {
             Plant::CommitTwice | Plant::CommitEarly | Plant::CommitSavepoint => {
                 &["exactly once", "replay"]
             }
-            Plant::DropSnapshot | Plant::ForgetMetadata => &["complete"],
+            Plant::DropSnapshot
+            | Plant::ForgetMetadata
+            | Plant::ForgetRemoved
+            | Plant::DeleteLayers => &["complete"],
             Plant::LoseTimer | Plant::LoseEntry | Plant::DropInFlight => {
                 &["exactly once", "replay"]
             }

@@ -56,8 +56,9 @@ pub struct Scenario {
 
 impl Scenario {
     /// Draws a scenario. Some kinds of faults are left out, so that a run may get far with the
-    /// others; one run in eight has none at all.
-    pub fn draw(dice: &mut Dice) -> Self {
+    /// others; one run in eight has none at all. Whether state is stored in layers is drawn from
+    /// other dice.
+    pub fn draw(dice: &mut Dice, layers: &mut Dice) -> Self {
         let millis = Duration::from_millis;
         let checkpointing = CheckpointConfig {
             interval: Some(millis(dice.between(5, 60))),
@@ -66,6 +67,7 @@ impl Scenario {
             max_concurrent: dice.between(1, 3) as usize,
             tolerable_failures: dice.between(0, 3) as u32,
             retained: dice.between(1, 3) as usize,
+            incremental: layers.one_in(2),
             ..CheckpointConfig::default()
         };
         let kinds = Fault::ALL.into_iter().filter(|_| !dice.one_in(3)).collect();

@@ -78,7 +78,7 @@ impl World {
     /// The world of a seed.
     pub fn new(seed: u64, plant: Option<Plant>, journal: Journal) -> Self {
         let mut drawing = Dice::new(seed, 1);
-        let scenario = Scenario::draw(&mut drawing);
+        let scenario = Scenario::draw(&mut drawing, &mut Dice::new(seed, 6));
         let workload = workload::draw(&mut drawing);
         let power = Arc::new(Power::default());
         let storage = SimStorage::new(Dice::new(seed, 2), power.clone(), journal.clone(), plant);
@@ -146,9 +146,18 @@ impl World {
         self.now as i64 + self.wall_offset
     }
 
+    /// States are small here: with layers all of them go to files.
+    fn store(&self, storage: SimStorage) -> CheckpointStore {
+        let store = CheckpointStore::new(Arc::new(storage), JOB);
+        match self.scenario.checkpointing.incremental {
+            true => store.with_inline_bytes_max(0),
+            false => store,
+        }
+    }
+
     fn checkpoints(&self) -> Checkpoints {
         Checkpoints {
-            store: CheckpointStore::new(Arc::new(self.storage.clone()), JOB),
+            store: self.store(self.storage.clone()),
             job_name: self.workload.name().to_owned(),
             retained: self.scenario.checkpointing.retained,
             warn: |_| {},
@@ -157,7 +166,7 @@ impl World {
 
     /// What checkers read: the files as they are, without faults.
     fn undisturbed(&self) -> CheckpointStore {
-        CheckpointStore::new(Arc::new(self.storage.copy()), JOB)
+        self.store(self.storage.copy())
     }
 
     fn judge(&self, verdict: Verdict) {
@@ -210,7 +219,8 @@ impl World {
         self.look_for_leaks(process);
     }
 
-    /// Directories that are neither of kept checkpoints nor of those being stored.
+    /// Directories that are neither of kept checkpoints nor of those being stored, and shared files
+    /// of no directory.
     fn look_for_leaks(&self, process: &Process) {
         // What could not be deleted stays until the next start.
         if self.storage.failed_deletions() > self.failed_deletions {
@@ -219,7 +229,10 @@ impl World {
         let mut known: Vec<u64> = process.executor.completed().collect();
         known.extend(process.storing.iter().map(|(_, checkpoint)| *checkpoint));
         match self.undisturbed().numbers() {
-            Ok(found) => self.judge(leaks::check(&found, &known)),
+            Ok(found) => {
+                self.judge(leaks::check(&found, &known));
+                self.judge(leaks::check_shared(&self.undisturbed(), &found));
+            }
             Err(error) => self.journal.violate(format!("leaks: {error}")),
         }
     }

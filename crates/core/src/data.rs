@@ -11,7 +11,7 @@ mod schema;
 use crate::error::{Error, Result};
 use crate::key_group::stable_hash_bytes;
 
-pub use evolution::Rewrite;
+pub use evolution::{KeySpan, Rewrite};
 pub use schema::{Field, Name, Schema, Variant};
 
 /// A type that may flow through a job.

@@ -14,12 +14,14 @@
 //! State with a time to live is of types of its own (`ttl`).
 //! State larger than memory lies below these tables, in a [`store`].
 
+mod changes;
 mod chunked;
 mod entries;
 mod frozen;
 mod frozen_store;
 mod handle;
 mod key_index;
+mod layers;
 mod list_state;
 mod map_state;
 mod operator_state;
@@ -32,23 +34,25 @@ pub mod store;
 mod table;
 mod ttl;
 
+pub use changes::Changes;
 pub use chunked::{Chunked, SharedChunks};
 pub use entries::Entries;
-pub use frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenState, FrozenTable};
+pub use frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots, FrozenState, FrozenTable};
 pub use frozen_store::FrozenStore;
 pub use handle::{AggregatingState, ReducingState, ValueState};
 pub use key_index::{ErasedKeyIndex, KeyIndex, Slot};
+pub use layers::{LayerTable, StateLayer, merge_layers};
 pub use list_state::ListState;
 pub use map_state::MapState;
 pub use operator_state::OperatorListState;
 pub use paging::{Bits, PagedTable, PagingSpec, WorkingDirectory};
-pub use registry::{InstantSlots, StateRegistry, TableHandle};
+pub use registry::{InstantSlots, StateRegistry};
 pub use slot_table::SlotTable;
 pub use snapshot::{
     KeyGroups, Redistribution, StateSnapshot, StoreSnapshot, StoredTable, TableSnapshot,
     redistribute,
 };
-pub use table::{Cleaning, EntrySink, StateTable, written};
+pub use table::{Cleaning, EntrySink, StateTable, TableHandle, written};
 pub use ttl::{
     StateTtlConfig, StateVisibility, TtlAggregatingState, TtlListState, TtlMapState,
     TtlReducingState, TtlStates, TtlValueState, UpdateType,

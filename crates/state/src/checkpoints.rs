@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::id::OperatorUid;
-use thalweg_core::state::StateSnapshot;
 use thalweg_core::state::store::StoreFile;
+use thalweg_core::state::{StateLayer, StateSnapshot, merge_layers};
 
 use crate::format::{
-    FileKind, Metadata, StateLocation, open, read_metadata, read_snapshot, seal, write_metadata,
-    write_snapshot,
+    FileKind, LayerFile, Metadata, StateLocation, open, read_layer, read_metadata, read_snapshot,
+    seal, write_layer, write_metadata, write_snapshot,
 };
 use crate::storage::CheckpointStorage;
 
@@ -18,7 +18,7 @@ use crate::storage::CheckpointStorage;
 pub const METADATA: &str = "_metadata";
 
 // Where files lie that several checkpoints refer to.
-const SHARED: &str = "shared";
+pub(crate) const SHARED: &str = "shared";
 
 // A state up to this size stands in the metadata: one file less to write and to read.
 const INLINE_BYTES_MAX: usize = 20 * 1024;
@@ -30,6 +30,7 @@ pub struct CheckpointStore {
     job: String,
     // The directory of a savepoint, which is named after no number.
     savepoint: Option<String>,
+    inline_bytes_max: usize,
 }
 
 /// A checkpoint, read back.
@@ -50,6 +51,7 @@ impl CheckpointStore {
             storage,
             job: job.into(),
             savepoint: None,
+            inline_bytes_max: INLINE_BYTES_MAX,
         }
     }
 
@@ -59,7 +61,19 @@ impl CheckpointStore {
             storage,
             job: String::new(),
             savepoint: Some(name.into()),
+            inline_bytes_max: INLINE_BYTES_MAX,
         }
+    }
+
+    /// Up to how many bytes a state stands in the metadata instead of a file; 20 KB if nobody says.
+    pub fn with_inline_bytes_max(mut self, inline_bytes_max: usize) -> Self {
+        self.inline_bytes_max = inline_bytes_max;
+        self
+    }
+
+    /// Whether a state of so many bytes stands in the metadata.
+    pub fn is_inline(&self, bytes: usize) -> bool {
+        bytes <= self.inline_bytes_max
     }
 
     /// The place of a checkpoint, for messages.
@@ -107,7 +121,7 @@ impl CheckpointStore {
     ) -> Result<StateLocation> {
         let mut body = Vec::new();
         write_snapshot(snapshot, &mut body);
-        if body.len() <= INLINE_BYTES_MAX {
+        if self.is_inline(body.len()) {
             return Ok(StateLocation::Inline(body));
         }
         let sealed = seal(FileKind::State, &body);
@@ -135,6 +149,20 @@ impl CheckpointStore {
     pub fn put_shared(&self, file: &StoreFile) -> Result<()> {
         let path = format!("{}/{}", self.below(SHARED), file.name);
         self.storage.put_file(&path, &file.path)
+    }
+
+    /// Writes a layer of an instance's state where several checkpoints may refer to it. Returns the
+    /// length of its file.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn write_layer(&self, name: &str, layer: &StateLayer) -> Result<u64> {
+        let mut body = Vec::new();
+        write_layer(layer, &mut body);
+        let sealed = seal(FileKind::Layer, &body);
+        let path = format!("{}/{name}", self.below(SHARED));
+        self.storage.write(&path, &sealed)?;
+        Ok(sealed.len() as u64)
     }
 
     /// The names of the shared files.
@@ -314,6 +342,10 @@ fn load(storage: &dyn CheckpointStorage, directory: &str) -> Result<Loaded> {
                     read_snapshot(version, body).map_err(in_file(name))?
                 }
             };
+            let layers = instance.layers.iter();
+            let layers = layers.map(|layer| load_layer(storage, directory, layer));
+            merge_layers(&mut state, &layers.collect::<Result<Vec<_>>>()?)
+                .map_err(in_file(METADATA))?;
             for store in &mut state.stores {
                 for file in &mut store.checkpoint.files {
                     let place = match file.shared {
@@ -331,6 +363,23 @@ fn load(storage: &dyn CheckpointStorage, directory: &str) -> Result<Loaded> {
         metadata,
         states,
         place: storage.display(directory),
+    })
+}
+
+/// Reads a layer. Its file is of no one checkpoint: the error says which one needs it.
+fn load_layer(
+    storage: &dyn CheckpointStorage,
+    directory: &str,
+    layer: &LayerFile,
+) -> Result<StateLayer> {
+    let path = beside(directory, &layer.name);
+    let read = storage.read(&path).and_then(|file| {
+        let (_, body) = open(FileKind::Layer, &file)?;
+        read_layer(body)
+    });
+    read.map_err(|error| {
+        let (needs, shown) = (storage.display(directory), storage.display(&path));
+        error.context(format!("`{needs}` needs `{shown}`, as others may"))
     })
 }
 

@@ -1,6 +1,7 @@
 //! What stands in checkpoint files. `docs/formats/checkpoint.md` has it byte by byte.
 
 mod envelope;
+mod layer;
 mod metadata;
 mod schema;
 mod snapshot;
@@ -9,6 +10,9 @@ mod stores;
 #[cfg(test)]
 pub(crate) use envelope::set_version;
 pub use envelope::{FileKind, VERSION, open, seal};
-pub use metadata::{CheckpointKind, InstanceState, Metadata, OperatorState, StateLocation};
+pub use layer::{read_layer, write_layer};
+pub use metadata::{
+    CheckpointKind, InstanceState, LayerFile, Metadata, OperatorState, StateLocation,
+};
 pub use metadata::{read_metadata, write_metadata};
 pub use snapshot::{read_snapshot, write_snapshot};

@@ -3,6 +3,7 @@
 //! ```text
 //! <checkpoint dir>/<job id>/chk-7/_metadata      written last: the checkpoint exists when it does
 //!                                 <state files>  one an operator instance, unless it is small
+//!                           shared/<layers>      what several checkpoints refer to
 //! ```
 //!
 //! A file is an [`envelope`](format): magic, kind, version, length, body, checksum. What is in the
@@ -16,6 +17,8 @@ pub mod storage;
 pub mod store;
 
 pub use checkpoints::{CheckpointStore, Loaded};
-pub use format::{CheckpointKind, InstanceState, Metadata, OperatorState, StateLocation};
+pub use format::{
+    CheckpointKind, InstanceState, LayerFile, Metadata, OperatorState, StateLocation,
+};
 pub use shared_files::SharedFiles;
 pub use storage::{CheckpointStorage, LocalDirectory};

@@ -7,7 +7,7 @@ use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::id::JobId;
 use thalweg_core::key_group::stable_hash_bytes;
 
-use crate::checkpoints::METADATA;
+use crate::checkpoints::{METADATA, SHARED};
 use crate::format::{CheckpointKind, FileKind, Metadata, StateLocation, open, read_metadata};
 use crate::storage::CheckpointStorage;
 
@@ -74,6 +74,7 @@ fn metadata(storage: &dyn CheckpointStorage) -> Result<Metadata> {
 fn delete(storage: &dyn CheckpointStorage, metadata: &Metadata) -> Result<bool> {
     // First what makes it one: half of one must not be taken for a whole.
     storage.delete(METADATA)?;
+    delete_shared(storage, metadata)?;
     let instances = metadata.operators.iter().flat_map(|o| &o.instances);
     for instance in instances {
         if let StateLocation::File { name, .. } = &instance.location {
@@ -86,6 +87,30 @@ fn delete(storage: &dyn CheckpointStorage, metadata: &Metadata) -> Result<bool> 
         storage.delete("")?;
     }
     Ok(gone)
+}
+
+/// Deletes the shared files that a checkpoint has referred to, and none of those beside it does. One
+/// of these that cannot be read may refer to any: then all are kept.
+fn delete_shared(storage: &dyn CheckpointStorage, metadata: &Metadata) -> Result<()> {
+    if metadata.shared.is_empty() {
+        return Ok(());
+    }
+    let mut idle = metadata.shared.clone();
+    for name in storage.list("..")? {
+        let directory = format!("../{name}");
+        let is_checkpoint = name.starts_with("chk-");
+        if !is_checkpoint || !storage.list(&directory)?.iter().any(|n| n == METADATA) {
+            continue;
+        }
+        let file = storage.read(&format!("{directory}/{METADATA}"))?;
+        let read = open(FileKind::Metadata, &file);
+        match read.and_then(|(version, body)| read_metadata(version, body)) {
+            Ok(beside) => idle.retain(|name| !beside.shared.contains(name)),
+            Err(_) => return Ok(()),
+        }
+    }
+    idle.iter()
+        .try_for_each(|name| storage.delete(&format!("../{SHARED}/{name}")))
 }
 
 #[cfg(test)]

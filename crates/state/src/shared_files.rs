@@ -9,7 +9,8 @@
 
 use std::collections::BTreeSet;
 
-use thalweg_core::error::Result;
+use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::state::StateLayer;
 use thalweg_core::state::store::StoreFile;
 
 use crate::checkpoints::CheckpointStore;
@@ -18,6 +19,8 @@ use crate::checkpoints::CheckpointStore;
 #[derive(Clone, Debug, Default)]
 pub struct SharedFiles {
     stored: BTreeSet<String>,
+    // Those of `stored` whose writing has failed.
+    doubtful: BTreeSet<String>,
     // Checkpoints whose metadata nobody could read: what they refer to is not known.
     unreadable: BTreeSet<u64>,
     references: std::collections::BTreeMap<u64, BTreeSet<String>>,
@@ -36,10 +39,37 @@ impl SharedFiles {
         for checkpoint in kept {
             match store.references(checkpoint) {
                 Ok(names) => drop(files.references.insert(checkpoint, names)),
-                Err(_) => drop(files.unreadable.insert(checkpoint)),
+                Err(error) if is_lasting(&error) => {
+                    files.unreadable.insert(checkpoint);
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(files)
+    }
+
+    /// Whether a file is there for sure.
+    pub fn contains(&self, name: &str) -> bool {
+        self.stored.contains(name) && !self.doubtful.contains(name)
+    }
+
+    /// Stores a layer, and over what an attempt that was cut short has left under its name. Returns
+    /// the length of its file.
+    ///
+    /// # Errors
+    /// What the storage fails with.
+    pub fn put_layer(
+        &mut self,
+        store: &CheckpointStore,
+        name: &str,
+        layer: &StateLayer,
+    ) -> Result<u64> {
+        // A failed write may have happened: then it is deleted as what nobody refers to.
+        self.stored.insert(name.to_owned());
+        self.doubtful.insert(name.to_owned());
+        let bytes = store.write_layer(name, layer)?;
+        self.doubtful.remove(name);
+        Ok(bytes)
     }
 
     /// Stores a file, unless it is there.
@@ -79,7 +109,13 @@ impl SharedFiles {
         for name in idle {
             store.delete_shared(&name)?;
             self.stored.remove(&name);
+            self.doubtful.remove(&name);
         }
         Ok(())
     }
+}
+
+/// Whether metadata will not be read any better the next time.
+fn is_lasting(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported)
 }

@@ -10,7 +10,7 @@ use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::{FrozenState, StateSnapshot, TableSnapshot};
+use thalweg_core::state::{FrozenState, Redistribution, StateSnapshot, TableSnapshot};
 use thalweg_runtime::checkpoint::{BarrierListener, CheckpointRequest, Moment, StoringListener};
 use thalweg_state::format::write_snapshot;
 
@@ -35,10 +35,17 @@ pub struct SimListener {
     plant: Option<Plant>,
 }
 
-/// The hash of a snapshot.
+/// The hash of a snapshot. Entries of keyed tables have no order: layers have them in another.
 pub fn snapshot_hash(snapshot: &StateSnapshot) -> u64 {
+    let mut ordered = snapshot.clone();
+    let tables = ordered.tables.iter_mut();
+    for table in tables.filter(|table| table.redistribution == Redistribution::KeyGroup) {
+        let mut entries: Vec<_> = table.entries.iter().collect();
+        entries.sort_unstable();
+        table.entries = entries.into_iter().collect();
+    }
     let mut bytes = Vec::new();
-    write_snapshot(snapshot, &mut bytes);
+    write_snapshot(&ordered, &mut bytes);
     stable_hash_bytes(&bytes)
 }
 

@@ -57,8 +57,10 @@ impl World {
         }
         let max_parallelism = self.scenario.max_parallelism;
         let workload = self.workload.as_ref();
-        let (mut job, config) = compose(workload, &self.ledger, max_parallelism, &mut self.dice)?;
+        let (mut job, mut config) =
+            compose(workload, &self.ledger, max_parallelism, &mut self.dice)?;
         let mut checkpointing = self.scenario.checkpointing.clone();
+        config.checkpointing.incremental = checkpointing.incremental;
         if config.checkpointing.unaligned {
             checkpointing.max_concurrent = 1;
         }

@@ -248,8 +248,16 @@ impl World {
             .into_iter()
             .filter(|n| store.load(*n).is_ok())
             .collect();
-        if let [newest, _, ..] = whole.as_slice() {
-            self.storage.damage(&format!("{JOB}/chk-{newest}"));
+        if let [newest, older, ..] = whole.as_slice() {
+            // A layer that is not of the older one as well.
+            let names = |of: u64| store.references(of).unwrap_or_default();
+            let (newest_names, older_names) = (names(*newest), names(*older));
+            let layer = newest_names.difference(&older_names).next();
+            let damaged = match layer.filter(|_| self.dice.one_in(2)) {
+                Some(name) => format!("{JOB}/shared/{name}"),
+                None => format!("{JOB}/chk-{newest}"),
+            };
+            self.storage.damage(&damaged);
         }
     }
 

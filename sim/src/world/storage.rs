@@ -10,13 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::key_group::stable_hash_bytes;
+use thalweg_core::state::Entries;
 use thalweg_state::CheckpointStorage;
 use thalweg_state::checkpoints::METADATA;
+use thalweg_state::format::{FileKind, open, read_layer, seal, write_layer};
 
 use super::power::Power;
 use crate::journal::Journal;
 use crate::plant::Plant;
 use crate::seed::Dice;
+
+// Where layers of keyed state lie, below a job.
+const LAYERS: &str = "/shared/layer-";
 
 /// What the storage does to those who use it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,14 +102,14 @@ impl SimStorage {
         }
     }
 
-    /// Damages a file below a directory: a bit is flipped, or the end is missing.
+    /// Damages a file, or one below a directory: a bit is flipped, or the end is missing.
     pub fn damage(&self, directory: &str) {
         let mut disk = self.disk();
         let below = format!("{directory}/");
         let paths: Vec<String> = disk
             .files
             .keys()
-            .filter(|p| p.starts_with(&below))
+            .filter(|p| *p == directory || p.starts_with(&below))
             .cloned()
             .collect();
         if paths.is_empty() {
@@ -130,6 +135,22 @@ impl SimStorage {
             ErrorKind::Retryable,
             format!("cannot {what} `{path}`: planted"),
         )
+    }
+
+    /// A layer on its way to a file: counted, and with the planted bug.
+    fn layer(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let (_, body) = open(FileKind::Layer, bytes)?;
+        let mut layer = read_layer(body)?;
+        self.journal.count(|counts| match layer.whole {
+            true => counts.layers.0 += 1,
+            false => counts.layers.1 += 1,
+        });
+        if self.plant == Some(Plant::ForgetRemoved) {
+            layer.removed = Entries::default();
+        }
+        let mut body = Vec::new();
+        write_layer(&layer, &mut body);
+        Ok(seal(FileKind::Layer, &body))
     }
 
     /// The last write of a process.
@@ -166,7 +187,11 @@ impl CheckpointStorage for SimStorage {
         if fails && disk.dice.one_in(2) {
             return Err(self.failed("write", path));
         }
-        disk.files.insert(path.to_owned(), bytes.to_vec());
+        let stored = match path.contains(LAYERS) {
+            true => self.layer(bytes)?,
+            false => bytes.to_vec(),
+        };
+        disk.files.insert(path.to_owned(), stored);
         if self.plant == Some(Plant::ForgetMetadata) && path.ends_with(METADATA) {
             disk.forgotten.push(path.to_owned());
         }
@@ -239,6 +264,12 @@ impl CheckpointStorage for SimStorage {
         }
         let below = format!("{path}/");
         let Disk { files, dice, .. } = &mut *disk;
+        if let Some((job, number)) = path.split_once("/chk-")
+            && self.plant == Some(Plant::DeleteLayers)
+        {
+            let layers = format!("{job}{LAYERS}{number}-");
+            files.retain(|file, _| !file.starts_with(&layers));
+        }
         // A deletion that is cut short has deleted some of the files.
         files.retain(|file, _| {
             let meant = file == path || file.starts_with(&below);

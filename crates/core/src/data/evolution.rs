@@ -112,3 +112,27 @@ impl Rewrite {
         }
     }
 }
+
+/// Tells the key of a stored entry from the value behind it.
+#[derive(Clone, Debug)]
+pub struct KeySpan(Span);
+
+impl KeySpan {
+    /// For keys of a schema.
+    ///
+    /// # Errors
+    /// `Unsupported` for a type that contains itself.
+    pub fn of(key: &Schema) -> Result<Self> {
+        Span::of(key).map(KeySpan)
+    }
+
+    /// The bytes of the key, and those behind them.
+    ///
+    /// # Errors
+    /// `Corrupt` if `entry` does not begin with such a key.
+    pub fn split<'a>(&self, entry: &'a [u8]) -> Result<(&'a [u8], &'a [u8])> {
+        let mut rest = entry;
+        self.0.pass(&mut rest)?;
+        Ok(entry.split_at(entry.len() - rest.len()))
+    }
+}

@@ -251,6 +251,11 @@ impl Context {
         self.states.page(spec, stores)
     }
 
+    /// Notes what changes from one freezing to the next. For runtimes, behind [`Context::page`].
+    pub fn track_changes(&mut self) {
+        self.states.track_changes(self.info.max_parallelism);
+    }
+
     /// Takes a snapshot back, before `open`. For runtimes.
     ///
     /// # Errors

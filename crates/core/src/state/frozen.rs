@@ -6,9 +6,12 @@
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
 
+use super::changes::{Changes, FrozenChanges};
 use super::entries::Entries;
 use super::frozen_store::FrozenStore;
 use super::key_index::Slot;
+use super::layers::{LayerTable, StateLayer};
+use super::paging::Bits;
 use super::snapshot::{Redistribution, StateSnapshot, StoreSnapshot, TableSnapshot};
 use crate::data::{Data, Schema};
 use crate::error::Result;
@@ -21,6 +24,9 @@ pub trait FrozenKeys: Send + Sync {
 
     /// The key group of a slot's key.
     fn group(&self, slot: Slot, max_parallelism: u32) -> u32;
+
+    /// Whether a slot has a key.
+    fn contains(&self, slot: Slot) -> bool;
 }
 
 /// The entries of a table at one moment.
@@ -30,6 +36,18 @@ pub trait FrozenEntries: Send + Sync {
     /// # Errors
     /// None for what is in memory; what a store fails with.
     fn write(&self, out: &mut Entries) -> Result<()>;
+
+    /// The entries by slot, if a part of them can be written.
+    fn by_slot(&self) -> Option<&dyn FrozenSlots> {
+        None
+    }
+}
+
+/// The entries of a keyed table at one moment, each under its slot.
+pub trait FrozenSlots {
+    /// Appends the entries of some slots to `out`, and the keys of those that have none to `cleared`.
+    /// Slots without a key are passed over.
+    fn write_slots(&self, slots: &Bits, cleared: &mut Entries, out: &mut Entries);
 }
 
 impl FrozenEntries for Entries {
@@ -71,6 +89,8 @@ pub struct FrozenState {
     pub tables: Vec<FrozenTable>,
     /// The files of the store, if there is one.
     pub store: Option<Arc<FrozenStore>>,
+    /// What has changed lately, if somebody notes it.
+    pub(super) changes: Option<Arc<FrozenChanges>>,
 }
 
 impl Debug for FrozenState {
@@ -124,6 +144,70 @@ impl FrozenState {
         Ok(StateSnapshot {
             tables: tables?,
             stores: store.collect(),
+        })
+    }
+
+    /// Which freezing of its instance this is, counted from 1; `None` if no changes are noted.
+    pub fn generation(&self) -> Option<u64> {
+        self.changes.as_ref().map(|changes| changes.generation)
+    }
+
+    /// What has changed since an earlier freezing; `None` if that is not known any more.
+    pub fn changes_since(&self, generation: u64) -> Option<Changes> {
+        self.changes.as_ref()?.since(generation)
+    }
+
+    /// Writes the tables whose changes are noted: all of them, or changes only.
+    ///
+    /// # Errors
+    /// As [`FrozenEntries::write`].
+    pub fn encode_layer(&self, changes: Option<&Changes>) -> Result<StateLayer> {
+        let mut layer = StateLayer {
+            whole: changes.is_none(),
+            removed: changes.map_or_else(Entries::default, |changes| changes.removed.clone()),
+            tables: Vec::new(),
+        };
+        for (at, table) in self.layered() {
+            let mut written = LayerTable {
+                name: table.name.clone(),
+                ..LayerTable::default()
+            };
+            let LayerTable {
+                cleared, entries, ..
+            } = &mut written;
+            match (changes, table.entries.by_slot()) {
+                (Some(changes), Some(slots)) => {
+                    slots.write_slots(&changes.slots[at], cleared, entries);
+                }
+                _ => table.entries.write(entries)?,
+            }
+            layer.tables.push(written);
+        }
+        Ok(layer)
+    }
+
+    /// Writes all else: tables that lie in layers have no entries in it.
+    ///
+    /// # Errors
+    /// As [`FrozenEntries::write`].
+    pub fn encode_beside_layers(&self) -> Result<StateSnapshot> {
+        let mut beside = self.clone();
+        for (_, layered) in self.layered() {
+            for table in &mut beside.tables {
+                if table.name == layered.name {
+                    table.entries = Arc::new(Entries::default());
+                }
+            }
+        }
+        beside.encode_beside_store()
+    }
+
+    /// The tables that can be written in layers, with their numbers among the tracked ones.
+    fn layered(&self) -> impl Iterator<Item = (usize, &FrozenTable)> {
+        let tracked = self.changes.iter().flat_map(|changes| &changes.tables);
+        tracked.enumerate().filter_map(|(at, position)| {
+            let table = self.tables.get(*position)?;
+            table.entries.by_slot().is_some().then_some((at, table))
         })
     }
 }

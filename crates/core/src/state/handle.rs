@@ -1,7 +1,7 @@
 //! Keyed value, reducing and aggregating state.
 
-use super::registry::TableHandle;
 use super::slot_table::SlotTable;
+use super::table::TableHandle;
 use crate::data::Data;
 use crate::error::Result;
 use crate::operator::{AggregateFunction, Context};

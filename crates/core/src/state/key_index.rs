@@ -124,6 +124,9 @@ pub trait ErasedKeyIndex: Any + Send {
     /// The key group of a slot's key.
     fn group(&self, slot: Slot, max_parallelism: u32) -> u32;
 
+    /// Whether a slot has a key.
+    fn contains(&self, slot: Slot) -> bool;
+
     /// Bytes of a key's place.
     fn place_bytes(&self) -> usize;
 
@@ -158,6 +161,10 @@ impl<K: Key> ErasedKeyIndex for KeyIndex<K> {
 
     fn group(&self, slot: Slot, max_parallelism: u32) -> u32 {
         key_group(known(self.keys.get(slot.index())).hash, max_parallelism)
+    }
+
+    fn contains(&self, slot: Slot) -> bool {
+        self.keys.get(slot.index()).is_some()
     }
 
     fn place_bytes(&self) -> usize {
@@ -206,6 +213,10 @@ impl<K: Key> FrozenKeys for FrozenIndex<K> {
 
     fn group(&self, slot: Slot, max_parallelism: u32) -> u32 {
         key_group(known(self.0.get(slot.index())).hash, max_parallelism)
+    }
+
+    fn contains(&self, slot: Slot) -> bool {
+        self.0.get(slot.index()).is_some()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Keyed list state.
 
 use super::handle::ValueState;
-use super::registry::TableHandle;
 use super::slot_table::SlotTable;
+use super::table::TableHandle;
 use crate::data::Data;
 use crate::error::Result;
 use crate::operator::Context;

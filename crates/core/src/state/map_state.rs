@@ -1,8 +1,8 @@
 //! Keyed map state.
 
 use super::handle::ValueState;
-use super::registry::TableHandle;
 use super::slot_table::SlotTable;
+use super::table::TableHandle;
 use crate::collections::HashMap;
 use crate::data::{Data, Key};
 use crate::error::Result;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::frozen::{Freezing, FrozenEntries};
 use super::key_index::{ErasedKeyIndex, Slot};
-use super::registry::{StateRegistry, TableHandle};
+use super::registry::StateRegistry;
+use super::table::TableHandle;
 use super::table::{StateTable, written};
 use crate::data::{Data, Schema, from_bytes, to_bytes};
 use crate::error::Result;

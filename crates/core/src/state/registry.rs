@@ -1,9 +1,9 @@
 //! All state of one operator instance: what its factory declared, and which keys are live.
 
 use std::any::{Any, TypeId};
-use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::changes::Tracking;
 use super::frozen::{Freezing, FrozenEntries, FrozenState, FrozenTable, FrozenTimers};
 use super::frozen_store::StoredEntries;
 use super::handle::{AggregatingState, ReducingState, ValueState};
@@ -15,27 +15,13 @@ use super::paging::{Paging, PagingSpec};
 use super::schemas;
 use super::slot_table::SlotTable;
 use super::snapshot::{Redistribution, StateSnapshot, StoreSnapshot, TableSnapshot};
-use super::table::{Cleaning, StateTable};
+use super::table::{Cleaning, StateTable, TableHandle};
 use super::ttl::{StateTtlConfig, TtlStates};
 use crate::collections::HashMap;
-use crate::data::{Data, Key};
+use crate::data::{Data, Key, KeySpan};
 use crate::error::{Error, Result};
 use crate::operator::AggregateFunction;
 use crate::time::ProcessingTime;
-
-/// Names a table that an operator registered with its own type.
-pub struct TableHandle<T> {
-    pub(super) index: usize,
-    marker: PhantomData<fn() -> T>,
-}
-
-impl<T> Clone for TableHandle<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for TableHandle<T> {}
 
 // Entries that are restored before room is made.
 const RESTORED_AT_ONCE: usize = 8192;
@@ -64,6 +50,8 @@ pub struct StateRegistry {
     idle: Vec<Slot>,
     // What stands between the tables and a store, if there is one.
     paging: Option<Box<Paging>>,
+    // What has changed from one freezing to the next, if somebody wants to know.
+    tracking: Option<Box<Tracking>>,
 }
 
 impl StateRegistry {
@@ -154,10 +142,7 @@ impl StateRegistry {
             type_id: TypeId::of::<T>(),
             table,
         });
-        TableHandle {
-            index: self.declared.len() - 1,
-            marker: PhantomData,
-        }
+        TableHandle::new(self.declared.len() - 1)
     }
 
     /// Makes the operator keyed by `K`.
@@ -287,6 +272,9 @@ impl StateRegistry {
                 if let Some(paging) = &mut self.paging {
                     paging.release(&mut self.declared, keys.as_ref(), slot)?;
                 }
+                if let Some(tracking) = &mut self.tracking {
+                    tracking.release(&mut self.declared, keys.as_ref(), slot, self.live.len());
+                }
                 keys.release(slot);
             }
         }
@@ -303,6 +291,17 @@ impl StateRegistry {
         let paging = Paging::open(spec, &mut self.declared, self.keys.as_deref(), stores)?;
         self.paging = paging.map(Box::new);
         Ok(())
+    }
+
+    /// Notes from now on what changes, so that frozen states can be written as changes. Called once,
+    /// when everything is declared. A store below does that itself; layers tell keys by their bytes,
+    /// which takes a type that does not contain itself.
+    pub fn track_changes(&mut self, max_parallelism: u32) {
+        let keys = self.keys.as_ref().filter(|_| self.paging.is_none());
+        if keys.is_some_and(|keys| KeySpan::of(&keys.schema()).is_ok()) {
+            let tracking = Tracking::begin(&mut self.declared, max_parallelism);
+            self.tracking = Some(Box::new(tracking));
+        }
     }
 
     /// Every state as it is now, to be encoded later; `timers` are the operator's timers by name of
@@ -359,7 +358,15 @@ impl StateRegistry {
             }),
             in_store: false,
         }));
-        Ok(FrozenState { tables, store })
+        let changes = self.tracking.as_mut().map(|tracking| {
+            let changes = tracking.freeze(&mut self.declared);
+            Arc::new(changes)
+        });
+        Ok(FrozenState {
+            tables,
+            store,
+            changes,
+        })
     }
 
     /// Takes back what [`StateRegistry::freeze`] has kept. Returns the timers by domain.

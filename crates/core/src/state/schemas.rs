@@ -87,6 +87,11 @@ fn has_ttl(schema: &Schema) -> bool {
     }
 }
 
+/// The shape of the keys of stored entries, if they have keys.
+pub(super) fn stored_key(stored: &Schema) -> Option<&Schema> {
+    keyed_parts(stored).map(|(key, _)| key)
+}
+
 fn keyed_parts(schema: &Schema) -> Option<(&Schema, &Schema)> {
     match schema {
         Schema::Struct(name, fields) if name.text == KEYED => match fields.as_slice() {

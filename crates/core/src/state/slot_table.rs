@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::chunked::{Chunked, SharedChunks};
 use super::entries::Entries;
-use super::frozen::{Freezing, FrozenEntries, FrozenKeys};
+use super::frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots};
 use super::key_index::{ErasedKeyIndex, Slot};
 use super::paging::{Bits, PagedTable};
 use super::table::StateTable;
@@ -15,12 +15,12 @@ use crate::error::{Error, Result};
 /// The values of one keyed state.
 pub struct SlotTable<T> {
     values: Chunked<T>,
-    // What has changed since it was written to the store below, if there is one.
+    // What has changed since it was written to the store below, or to a layer of a checkpoint.
     changed: Option<Bits>,
 }
 
 /// The values at one moment.
-struct FrozenSlots<T> {
+struct SharedSlots<T> {
     values: SharedChunks<T>,
     keys: Arc<dyn FrozenKeys>,
     max_parallelism: u32,
@@ -64,17 +64,43 @@ impl<T: Clone> SlotTable<T> {
     }
 }
 
-impl<T: Data> FrozenEntries for FrozenSlots<T> {
+impl<T: Data> FrozenEntries for SharedSlots<T> {
     fn write(&self, out: &mut Entries) -> Result<()> {
         for (index, value) in self.values.iter() {
-            let slot = Slot(index as u32);
-            let group = self.keys.group(slot, self.max_parallelism);
-            out.push_with(Some(group), |bytes| {
-                self.keys.write_key(slot, bytes);
-                value.encode(bytes);
-            });
+            self.push(Slot(index as u32), Some(value), out);
         }
         Ok(())
+    }
+
+    fn by_slot(&self) -> Option<&dyn FrozenSlots> {
+        Some(self)
+    }
+}
+
+impl<T: Data> FrozenSlots for SharedSlots<T> {
+    fn write_slots(&self, slots: &Bits, cleared: &mut Entries, out: &mut Entries) {
+        for index in slots.iter() {
+            let slot = Slot(index as u32);
+            match self.values.get(index) {
+                Some(value) => self.push(slot, Some(value), out),
+                None if self.keys.contains(slot) => self.push(slot, None, cleared),
+                None => {}
+            }
+        }
+    }
+}
+
+impl<T: Data> SharedSlots<T> {
+    /// Appends the key of a slot, and a value behind it.
+    #[inline]
+    fn push(&self, slot: Slot, value: Option<&T>, out: &mut Entries) {
+        let group = self.keys.group(slot, self.max_parallelism);
+        out.push_with(Some(group), |bytes| {
+            self.keys.write_key(slot, bytes);
+            if let Some(value) = value {
+                value.encode(bytes);
+            }
+        });
     }
 }
 
@@ -143,7 +169,7 @@ impl<T: Data> StateTable for SlotTable<T> {
             );
             return Arc::new(Entries::default());
         };
-        Arc::new(FrozenSlots {
+        Arc::new(SharedSlots {
             values,
             keys,
             max_parallelism: freezing.max_parallelism,

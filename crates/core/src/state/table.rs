@@ -1,6 +1,7 @@
 //! What the runtime asks of stored state, whatever its form.
 
 use std::any::Any;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::entries::Entries;
@@ -76,3 +77,26 @@ pub trait StateTable: Any + Send {
     /// For recovering the concrete type.
     fn as_any(&self) -> &dyn Any;
 }
+
+/// Names a table that an operator registered with its own type.
+pub struct TableHandle<T> {
+    pub(super) index: usize,
+    marker: PhantomData<fn() -> T>,
+}
+
+impl<T> TableHandle<T> {
+    pub(super) fn new(index: usize) -> Self {
+        TableHandle {
+            index,
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<T> Clone for TableHandle<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for TableHandle<T> {}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod evolution;
+mod incremental;
 mod joins;
 mod pipelines;
 mod random_programs;

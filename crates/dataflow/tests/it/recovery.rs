@@ -178,6 +178,10 @@ impl Directory {
 }
 
 impl Directory {
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
     /// Lets a job keep its checkpoints when it fails, and fail at once.
     pub(super) fn retain(env: &StreamExecutionEnvironment) {
         env.configure(|config| {

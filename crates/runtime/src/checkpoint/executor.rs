@@ -7,6 +7,7 @@
 //!
 //! Storing is a step of its own because it takes long: its caller says when, and on which thread.
 
+mod layers;
 mod manual;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -16,13 +17,17 @@ use thalweg_coordination::checkpoint::{Abort, CheckpointCoordinator, Decision, E
 use thalweg_core::config::CheckpointConfig;
 use thalweg_core::element::{Barrier, BarrierKind};
 use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::state::FrozenState;
 use thalweg_core::time::ProcessingTime;
-use thalweg_state::{CheckpointKind, InstanceState, Metadata, OperatorState, SharedFiles};
+use thalweg_state::{
+    CheckpointKind, CheckpointStore, InstanceState, Metadata, OperatorState, SharedFiles,
+};
 
+use self::layers::{Layers, Whose};
 use self::manual::{Completed, Manual};
 use super::{
-    CheckpointRequest, Checkpoints, Claimed, Requests, Savepoints, StoringListener,
-    to_standard_error,
+    CheckpointRequest, Checkpoints, Claimed, InstanceSnapshot, Requests, Savepoints,
+    StoringListener, to_standard_error,
 };
 
 /// What the owner of the tasks has to do.
@@ -56,6 +61,14 @@ pub struct ExecutorSpec {
     pub requests: Arc<Requests>,
 }
 
+/// A checkpoint that is being stored.
+struct Target<'a> {
+    store: &'a CheckpointStore,
+    kind: CheckpointKind,
+    checkpoint: u64,
+    completed_at: ProcessingTime,
+}
+
 /// The checkpoints of one attempt.
 pub struct CheckpointExecutor {
     coordinator: CheckpointCoordinator,
@@ -68,6 +81,7 @@ pub struct CheckpointExecutor {
     /// were passed over, then the others, oldest first.
     completed: VecDeque<u64>,
     shared: SharedFiles,
+    layers: Layers,
     /// How many barriers have passed all tasks.
     passed: u64,
     /// To be stored, and not aborted meanwhile.
@@ -103,7 +117,7 @@ impl CheckpointExecutor {
             Some(checkpoints) => SharedFiles::of(&checkpoints.store, completed.iter().copied())?,
             None => SharedFiles::default(),
         };
-        Ok(CheckpointExecutor {
+        let mut executor = CheckpointExecutor {
             coordinator: CheckpointCoordinator::new(spec.config, spec.tasks, last, now),
             request: spec.request,
             listener: spec.listener,
@@ -112,10 +126,13 @@ impl CheckpointExecutor {
             manual: Manual::new(spec.savepoints, spec.requests),
             completed,
             shared,
+            layers: Layers::default(),
             passed: 0,
             storing: BTreeSet::new(),
             failure: None,
-        })
+        };
+        executor.sweep();
+        Ok(executor)
     }
 
     /// When to hand in [`Event::Time`] at the latest, in milliseconds.
@@ -262,30 +279,26 @@ impl CheckpointExecutor {
             (None, None) => return Ok(()),
         };
         let snapshot = self.listener.take(checkpoint);
+        self.layers.begin();
+        let target = Target {
+            store: &store,
+            kind,
+            checkpoint,
+            completed_at,
+        };
         let mut operators = Vec::new();
         let mut shared = BTreeSet::new();
         for (number, (uid, operator)) in snapshot.operators.iter().enumerate() {
             let mut instances = Vec::with_capacity(operator.instances.len());
             for (index, instance) in operator.instances.iter().enumerate() {
-                let file = format!("state-{number}-{index}");
-                // A savepoint can be moved, and read by any backend.
-                let state = match kind {
-                    CheckpointKind::Savepoint => instance.state.encode()?,
-                    CheckpointKind::Checkpoint => instance.state.encode_beside_store()?,
-                };
-                let files = state.stores.iter().flat_map(|of| &of.checkpoint.files);
-                for stored in files {
-                    if stored.shared {
-                        self.shared.put(&store, stored)?;
-                        shared.insert(stored.name.clone());
-                    } else {
-                        store.put_own(checkpoint, stored)?;
-                    }
-                }
-                instances.push(InstanceState {
-                    finished: instance.finished,
-                    location: store.write_state(checkpoint, &file, &state)?,
-                });
+                let whose = (uid.clone(), index as u32);
+                let place = format!("{number}-{index}");
+                instances.push(self.write_instance(
+                    &target,
+                    (whose, &place),
+                    instance,
+                    &mut shared,
+                )?);
             }
             operators.push(OperatorState {
                 uid: uid.clone(),
@@ -294,18 +307,65 @@ impl CheckpointExecutor {
                 instances,
             });
         }
+        if kind == CheckpointKind::Checkpoint {
+            // A write of metadata that is reported as failed may have happened: it counts as well.
+            self.shared.refer(checkpoint, shared.clone());
+        }
         store.complete(&Metadata {
             checkpoint,
             kind,
             completed_at: completed_at.millis(),
             job_name: self.manual.job_name().to_owned(),
             operators,
-            shared: shared.clone(),
+            shared,
         })?;
         if kind == CheckpointKind::Checkpoint {
-            self.shared.refer(checkpoint, shared);
+            self.layers.commit();
         }
         Ok(())
+    }
+
+    /// Writes the state of an instance; `place` tells its files from those of the others. The names
+    /// of shared files are added to `shared`.
+    fn write_instance(
+        &mut self,
+        target: &Target<'_>,
+        (whose, place): (Whose, &str),
+        instance: &InstanceSnapshot<FrozenState>,
+        shared: &mut BTreeSet<String>,
+    ) -> Result<InstanceState> {
+        let Target {
+            store, checkpoint, ..
+        } = *target;
+        let state = &instance.state;
+        let (written, layers) = match target.kind {
+            // A savepoint can be moved, and read by any backend.
+            CheckpointKind::Savepoint => (state.encode()?, Vec::new()),
+            CheckpointKind::Checkpoint => {
+                // Another attempt may have used the number, but not at this time.
+                let time = target.completed_at.millis();
+                let name = format!("layer-{checkpoint}-{place}-{time:x}");
+                let files = (store, &mut self.shared);
+                match self.layers.store(whose, state, &name, files)? {
+                    Some(layers) => (state.encode_beside_layers()?, layers),
+                    None => (state.encode_beside_store()?, Vec::new()),
+                }
+            }
+        };
+        shared.extend(layers.iter().map(|layer| layer.name.clone()));
+        for stored in written.stores.iter().flat_map(|of| &of.checkpoint.files) {
+            if stored.shared {
+                self.shared.put(store, stored)?;
+                shared.insert(stored.name.clone());
+            } else {
+                store.put_own(checkpoint, stored)?;
+            }
+        }
+        Ok(InstanceState {
+            finished: instance.finished,
+            location: store.write_state(checkpoint, &format!("state-{place}"), &written)?,
+            layers,
+        })
     }
 
     fn complete(&mut self, checkpoint: u64) {
@@ -345,6 +405,11 @@ impl CheckpointExecutor {
                 self.discard(oldest);
             }
         }
+        self.sweep();
+    }
+
+    /// Deletes the shared files that nothing refers to.
+    fn sweep(&mut self) {
         if let Some(checkpoints) = &self.checkpoints
             && let Err(error) = self.shared.sweep(&checkpoints.store)
         {
@@ -370,16 +435,18 @@ impl CheckpointExecutor {
         Some(Todo::Wake)
     }
 
-    /// A checkpoint that cannot be deleted costs room, but is no reason to stop the job.
+    /// A checkpoint that cannot be deleted costs room, but is no reason to stop the job. It keeps
+    /// the shared files that it refers to: it may be whole.
     fn discard(&mut self, checkpoint: u64) {
-        self.shared.forget(checkpoint);
-        let Some(checkpoints) = &self.checkpoints else {
-            return;
+        let discarded = match &self.checkpoints {
+            Some(checkpoints) => checkpoints.store.discard(checkpoint),
+            None => Ok(()),
         };
-        if let Err(error) = checkpoints.store.discard(checkpoint) {
-            self.warn(format_args!(
+        match discarded {
+            Ok(()) => self.shared.forget(checkpoint),
+            Err(error) => self.warn(format_args!(
                 "checkpoint {checkpoint} was not deleted: {error}"
-            ));
+            )),
         }
     }
 }

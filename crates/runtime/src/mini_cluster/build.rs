@@ -320,6 +320,9 @@ fn build_stage(
         let spec = paging(settings, id, ctx.info());
         ctx.page(spec, stores).map_err(in_operator)?;
     }
+    if config.checkpointing.incremental {
+        ctx.track_changes();
+    }
     if let Some(state) = restored_state {
         ctx.restore(state).map_err(in_operator)?;
     }

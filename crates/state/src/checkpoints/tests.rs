@@ -5,8 +5,9 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::format::{CheckpointKind, InstanceState, OperatorState, set_version};
-use thalweg_core::data::Schema;
-use thalweg_core::state::{Redistribution, TableSnapshot};
+use crate::shared_files::SharedFiles;
+use thalweg_core::data::{Field, Schema, from_bytes, to_bytes};
+use thalweg_core::state::{Entries, LayerTable, Redistribution, TableSnapshot};
 
 /// Files in memory.
 #[derive(Default)]
@@ -87,6 +88,7 @@ fn complete(store: &CheckpointStore, checkpoint: u64) {
         location: store
             .write_state(checkpoint, &format!("count-{index}"), &snapshot(bytes))
             .unwrap(),
+        layers: Vec::new(),
     };
     let metadata = Metadata {
         checkpoint,
@@ -248,4 +250,157 @@ fn golden_files_of_version_2_are_what_is_written() {
         ("000012-a.sst", 4711)
     );
     assert!(files[0].shared && !files[1].shared);
+}
+
+/// The same of checkpoints in layers.
+#[test]
+fn golden_files_of_layers_are_what_is_written() {
+    let golden = include_bytes!("../../golden/v2/_metadata-layers");
+    let (version, body) = open(FileKind::Metadata, golden).unwrap();
+    let metadata = read_metadata(version, body).unwrap();
+    let layers = &metadata.operators[0].instances[0].layers;
+    let names = ["layer-2-0-0-18bcfe56800", "layer-3-0-0-18bcfe56bd0"];
+    assert_eq!([layers[0].name.as_str(), layers[1].name.as_str()], names);
+    assert_eq!(layers[1].bytes, 97);
+    assert_eq!(metadata.shared, names.map(str::to_owned).into());
+    let mut again = Vec::new();
+    write_metadata(&metadata, &mut again);
+    assert_eq!(again, body);
+
+    let golden = include_bytes!("../../golden/v2/layer");
+    let (_, body) = open(FileKind::Layer, golden).unwrap();
+    let layer = read_layer(body).unwrap();
+    let entries = |all: &[(u32, &[u8])]| all.iter().map(|(g, e)| (Some(*g), e)).collect();
+    let table = |name: &str, cleared: &[(u32, &[u8])], written: &[(u32, &[u8])]| LayerTable {
+        name: name.to_owned(),
+        cleared: entries(cleared),
+        entries: entries(written),
+    };
+    let expected = StateLayer {
+        whole: false,
+        removed: entries(&[(7, b"gone")]),
+        tables: vec![
+            table("counts", &[], &[(7, b"key value"), (300, b"")]),
+            table("names", &[(1, b"cleared")], &[]),
+        ],
+    };
+    assert_eq!(layer, expected);
+    let mut again = Vec::new();
+    write_layer(&layer, &mut again);
+    assert_eq!(again, body);
+}
+
+/// Two checkpoints whose state is in layers, the first of which both have.
+fn in_layers(store: &CheckpointStore) {
+    let schema = Schema::Struct(
+        "keyed".into(),
+        vec![
+            Field::new("key", Schema::UInt(1)),
+            Field::new("value", Schema::Text),
+        ],
+    );
+    let mut beside = snapshot(0);
+    beside.tables[0].schema = schema;
+    beside.tables[0].entries = Entries::default();
+    let layer = |whole: bool, removed: &[u8], written: &[(u8, &str)]| StateLayer {
+        whole,
+        removed: removed.iter().map(|key| (Some(0), [*key])).collect(),
+        tables: vec![LayerTable {
+            name: "counts".to_owned(),
+            cleared: Entries::default(),
+            entries: written
+                .iter()
+                .map(|entry| (Some(0), to_bytes(&(entry.0, entry.1.to_owned()))))
+                .collect(),
+        }],
+    };
+    let mut shared = SharedFiles::default();
+    let mut layers = Vec::new();
+    let whole = layer(true, &[], &[(1, "one"), (2, "two"), (3, "three")]);
+    let change = layer(false, &[1, 3], &[(2, "zwei"), (3, "drei"), (4, "vier")]);
+    for (checkpoint, layer) in [(1, whole), (2, change)] {
+        let name = format!("layer-{checkpoint}");
+        let bytes = shared.put_layer(store, &name, &layer).unwrap();
+        layers.push(LayerFile { name, bytes });
+        complete_in(store, checkpoint, &beside, &layers);
+    }
+}
+
+fn complete_in(
+    store: &CheckpointStore,
+    checkpoint: u64,
+    beside: &StateSnapshot,
+    layers: &[LayerFile],
+) {
+    let location = store.write_state(checkpoint, "count-0", beside).unwrap();
+    let instance = InstanceState {
+        finished: false,
+        location,
+        layers: layers.to_vec(),
+    };
+    let metadata = Metadata {
+        checkpoint,
+        kind: CheckpointKind::Checkpoint,
+        completed_at: 0,
+        job_name: "counting".to_owned(),
+        operators: vec![OperatorState {
+            uid: OperatorUid::new("count"),
+            name: "Count".to_owned(),
+            max_parallelism: 128,
+            instances: vec![instance],
+        }],
+        shared: layers.iter().map(|layer| layer.name.clone()).collect(),
+    };
+    store.complete(&metadata).unwrap();
+}
+
+#[test]
+fn layers_are_read_as_one_state() {
+    let (_, store) = store();
+    in_layers(&store);
+    let read = |checkpoint: u64| {
+        let loaded = store.load(checkpoint).unwrap();
+        let entries = &loaded.states[&OperatorUid::new("count")][0].tables[0].entries;
+        let entries = entries.iter().map(|(_, entry)| from_bytes(entry).unwrap());
+        let mut entries: Vec<(u8, String)> = entries.collect();
+        entries.sort();
+        entries
+            .into_iter()
+            .map(|(k, v)| format!("{k} {v}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(read(1), ["1 one", "2 two", "3 three"]);
+    assert_eq!(read(2), ["2 zwei", "3 drei", "4 vier"]);
+    let shared: Vec<String> = store.references(2).unwrap().into_iter().collect();
+    assert_eq!(shared, ["layer-1", "layer-2"]);
+}
+
+#[test]
+fn a_damaged_layer_is_told_with_every_checkpoint_that_needs_it() {
+    let (memory, store) = store();
+    in_layers(&store);
+    let damage = |path: &str| memory.0.lock().unwrap().get_mut(path).unwrap()[40] ^= 1;
+    let mut skipped = Vec::new();
+    damage("job/shared/layer-2");
+    let loaded = store.load_newest(&mut |error| skipped.push(error.to_string()));
+    assert_eq!(loaded.unwrap().unwrap().metadata.checkpoint, 1);
+    damage("job/shared/layer-1");
+    let error = store.load_newest(&mut |error| skipped.push(error.to_string()));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Corrupt);
+    let told = |checkpoint: u64, layer: u64| {
+        format!(
+            "`memory:job/chk-{checkpoint}` needs `memory:job/shared/layer-{layer}`, as others may: \
+             the checksum of this layer file is wrong"
+        )
+    };
+    assert_eq!(skipped, [told(2, 2), told(2, 1), told(1, 1)]);
+    memory.0.lock().unwrap().remove("job/shared/layer-1");
+    let error = store.load(1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(
+        error
+            .to_string()
+            .contains("`job/shared/layer-1` does not exist"),
+        "{error}"
+    );
 }

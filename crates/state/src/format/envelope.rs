@@ -19,6 +19,8 @@ pub enum FileKind {
     Metadata,
     /// The state of an operator instance.
     State,
+    /// A layer of one.
+    Layer,
 }
 
 impl FileKind {
@@ -26,6 +28,7 @@ impl FileKind {
         match self {
             FileKind::Metadata => 1,
             FileKind::State => 2,
+            FileKind::Layer => 3,
         }
     }
 
@@ -33,6 +36,7 @@ impl FileKind {
         match self {
             FileKind::Metadata => "metadata",
             FileKind::State => "state",
+            FileKind::Layer => "layer",
         }
     }
 }

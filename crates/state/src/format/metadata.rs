@@ -29,6 +29,15 @@ pub enum StateLocation {
     },
 }
 
+/// A file that holds a layer of an instance's keyed state, where several checkpoints find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerFile {
+    /// Its name.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
 /// The state of one operator instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceState {
@@ -36,6 +45,8 @@ pub struct InstanceState {
     pub finished: bool,
     /// Where it is.
     pub location: StateLocation,
+    /// The layers of the tables that have no entries there, oldest first.
+    pub layers: Vec<LayerFile>,
 }
 
 /// The state of one operator.
@@ -75,15 +86,18 @@ impl Metadata {
         instances.all(|instance| instance.finished)
     }
 
-    /// Bytes of state.
+    /// Bytes of state, those in shared layers as well.
     pub fn state_bytes(&self) -> u64 {
         let instances = self.operators.iter().flat_map(|o| &o.instances);
-        instances
-            .map(|instance| match &instance.location {
+        let bytes = |instance: &InstanceState| {
+            let layers = instance.layers.iter().map(|layer| layer.bytes);
+            let beside = match &instance.location {
                 StateLocation::Inline(state) => state.len() as u64,
                 StateLocation::File { bytes, .. } => *bytes,
-            })
-            .sum()
+            };
+            beside + layers.sum::<u64>()
+        };
+        instances.map(bytes).sum()
     }
 }
 
@@ -116,6 +130,11 @@ pub fn write_metadata(metadata: &Metadata, out: &mut Vec<u8>) {
                     bytes.encode(out);
                 }
             }
+            (instance.layers.len() as u32).encode(out);
+            for layer in &instance.layers {
+                layer.name.encode(out);
+                layer.bytes.encode(out);
+            }
         }
     }
     (metadata.shared.len() as u32).encode(out);
@@ -145,7 +164,7 @@ pub fn read_metadata(version: u32, bytes: &[u8]) -> Result<Metadata> {
     let job_name = String::decode(input)?;
     let mut operators = Vec::new();
     for _ in 0..take_len(input, 16)? {
-        operators.push(read_operator(input)?);
+        operators.push(read_operator(version, input)?);
     }
     let mut shared = BTreeSet::new();
     if version >= 2 {
@@ -169,7 +188,7 @@ pub fn read_metadata(version: u32, bytes: &[u8]) -> Result<Metadata> {
     })
 }
 
-fn read_operator(input: &mut &[u8]) -> Result<OperatorState> {
+fn read_operator(version: u32, input: &mut &[u8]) -> Result<OperatorState> {
     let uid = OperatorUid::new(String::decode(input)?);
     let name = String::decode(input)?;
     let max_parallelism = u32::decode(input)?;
@@ -189,7 +208,20 @@ fn read_operator(input: &mut &[u8]) -> Result<OperatorState> {
                 return Err(Error::corrupt(format!("`{other}` is no place of a state")));
             }
         };
-        instances.push(InstanceState { finished, location });
+        let mut layers = Vec::new();
+        if version >= 2 {
+            for _ in 0..take_len(input, 12)? {
+                layers.push(LayerFile {
+                    name: String::decode(input)?,
+                    bytes: u64::decode(input)?,
+                });
+            }
+        }
+        instances.push(InstanceState {
+            finished,
+            location,
+            layers,
+        });
     }
     Ok(OperatorState {
         uid,

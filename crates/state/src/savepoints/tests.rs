@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use thalweg_core::data::Schema;
 use thalweg_core::id::OperatorUid;
-use thalweg_core::state::{Redistribution, StateSnapshot, TableSnapshot};
+use thalweg_core::state::{Redistribution, StateLayer, StateSnapshot, TableSnapshot};
 
 use super::*;
 use crate::checkpoints::{CheckpointStore, load_named};
 use crate::format::{InstanceState, OperatorState};
+use crate::shared_files::SharedFiles;
 use crate::storage::LocalDirectory;
 
 struct Scratch(PathBuf);
@@ -53,6 +54,7 @@ fn written(store: &CheckpointStore, kind: CheckpointKind) {
             instances: vec![InstanceState {
                 finished: false,
                 location,
+                layers: Vec::new(),
             }],
         }],
         shared: std::collections::BTreeSet::new(),
@@ -145,4 +147,41 @@ fn what_a_job_has_claimed_is_deleted_whatever_it_was() {
     let checkpoint = at(&scratch.0.join("job/chk-3"));
     assert!(delete_claimed(&checkpoint).unwrap());
     assert!(delete_claimed(&checkpoint).unwrap(), "it is gone already");
+}
+
+#[test]
+fn a_claimed_checkpoint_takes_the_shared_files_along_that_no_other_refers_to() {
+    let scratch = Scratch::new("shared");
+    let store = CheckpointStore::new(Arc::new(at(&scratch.0)), "job");
+    let mut shared = SharedFiles::default();
+    for name in ["layer-1", "layer-2", "layer-3"] {
+        let layer = StateLayer::default();
+        shared.put_layer(&store, name, &layer).unwrap();
+    }
+    for (checkpoint, names) in [(3, ["layer-1", "layer-2"]), (4, ["layer-1", "layer-3"])] {
+        let metadata = Metadata {
+            checkpoint,
+            kind: CheckpointKind::Checkpoint,
+            completed_at: 0,
+            job_name: "clicks".to_owned(),
+            operators: Vec::new(),
+            shared: names.map(str::to_owned).into(),
+        };
+        store.complete(&metadata).unwrap();
+    }
+    let claimed = |checkpoint: u64| at(&scratch.0.join(format!("job/chk-{checkpoint}")));
+    // What the other one refers to cannot be known while its metadata cannot be read.
+    let other = scratch.0.join("job/chk-3/_metadata");
+    let whole = std::fs::read(&other).unwrap();
+    std::fs::write(&other, &whole[..20]).unwrap();
+    let metadata = std::fs::read(scratch.0.join("job/chk-4/_metadata")).unwrap();
+    assert!(delete_claimed(&claimed(4)).unwrap());
+    assert_eq!(store.shared().unwrap(), ["layer-1", "layer-2", "layer-3"]);
+    std::fs::create_dir(scratch.0.join("job/chk-4")).unwrap();
+    std::fs::write(scratch.0.join("job/chk-4/_metadata"), metadata).unwrap();
+    std::fs::write(&other, whole).unwrap();
+    assert!(delete_claimed(&claimed(4)).unwrap());
+    assert_eq!(store.shared().unwrap(), ["layer-1", "layer-2"]);
+    assert!(delete_claimed(&claimed(3)).unwrap());
+    assert!(store.shared().unwrap().is_empty());
 }

@@ -5,7 +5,7 @@ use super::table::{Expiring, Timed, TtlTable};
 use crate::data::Data;
 use crate::error::Result;
 use crate::operator::Context;
-use crate::state::registry::TableHandle;
+use crate::state::table::TableHandle;
 
 pub(super) struct TtlHandle<C> {
     table: TableHandle<TtlTable<C>>,

@@ -10,7 +10,7 @@ use crate::data::{Data, Field, Key, Schema};
 use crate::error::Result;
 use crate::state::chunked::SharedChunks;
 use crate::state::entries::Entries;
-use crate::state::frozen::{Freezing, FrozenEntries, FrozenKeys};
+use crate::state::frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots};
 use crate::state::key_index::{ErasedKeyIndex, Slot};
 use crate::state::paging::{Bits, PagedTable};
 use crate::state::slot_table::SlotTable;
@@ -57,6 +57,9 @@ pub(super) trait Expiring: Data {
     /// Whether it is one value, stored behind its time.
     const ALONE: bool = false;
 
+    /// Whether there is something as old as `until_ms` or older.
+    fn is_stale(&self, until_ms: i64) -> bool;
+
     /// Drops what is as old as `until_ms` or older. True if nothing is left.
     fn expire(&mut self, until_ms: i64) -> bool;
 
@@ -66,6 +69,10 @@ pub(super) trait Expiring: Data {
 
 impl<T: Data> Expiring for Timed<T> {
     const ALONE: bool = true;
+
+    fn is_stale(&self, until_ms: i64) -> bool {
+        self.since_ms <= until_ms
+    }
 
     fn expire(&mut self, until_ms: i64) -> bool {
         self.since_ms <= until_ms
@@ -77,6 +84,10 @@ impl<T: Data> Expiring for Timed<T> {
 }
 
 impl<T: Data> Expiring for Vec<Timed<T>> {
+    fn is_stale(&self, until_ms: i64) -> bool {
+        self.iter().any(|timed| timed.since_ms <= until_ms)
+    }
+
     fn expire(&mut self, until_ms: i64) -> bool {
         self.retain(|timed| timed.since_ms > until_ms);
         self.is_empty()
@@ -88,6 +99,10 @@ impl<T: Data> Expiring for Vec<Timed<T>> {
 }
 
 impl<K: Key, V: Data> Expiring for HashMap<K, Timed<V>> {
+    fn is_stale(&self, until_ms: i64) -> bool {
+        self.values().any(|timed| timed.since_ms <= until_ms)
+    }
+
     fn expire(&mut self, until_ms: i64) -> bool {
         self.retain(|_, timed| timed.since_ms > until_ms);
         self.is_empty()
@@ -119,18 +134,48 @@ struct FrozenExpiring<C> {
 impl<C: Expiring> FrozenEntries for FrozenExpiring<C> {
     fn write(&self, out: &mut Entries) -> Result<()> {
         for (index, content) in self.values.iter() {
-            let mut content = content.clone();
-            if content.expire(self.until_ms) {
-                continue;
-            }
-            let slot = Slot(index as u32);
-            let group = self.keys.group(slot, self.max_parallelism);
-            out.push_with(Some(group), |bytes| {
-                self.keys.write_key(slot, bytes);
-                content.encode(bytes);
-            });
+            self.push(Slot(index as u32), Some(content), None, out);
         }
         Ok(())
+    }
+
+    fn by_slot(&self) -> Option<&dyn FrozenSlots> {
+        Some(self)
+    }
+}
+
+impl<C: Expiring> FrozenSlots for FrozenExpiring<C> {
+    fn write_slots(&self, slots: &Bits, cleared: &mut Entries, out: &mut Entries) {
+        for index in slots.iter() {
+            let slot = Slot(index as u32);
+            if self.keys.contains(slot) {
+                self.push(slot, self.values.get(index), Some(cleared), out);
+            }
+        }
+    }
+}
+
+impl<C: Expiring> FrozenExpiring<C> {
+    /// Appends the key of a slot and what is left behind it, or the key to `cleared`.
+    fn push(
+        &self,
+        slot: Slot,
+        content: Option<&C>,
+        cleared: Option<&mut Entries>,
+        out: &mut Entries,
+    ) {
+        let mut left = content.cloned();
+        left = left.take_if(|content| !content.expire(self.until_ms));
+        let Some(out) = (if left.is_some() { Some(out) } else { cleared }) else {
+            return;
+        };
+        let group = self.keys.group(slot, self.max_parallelism);
+        out.push_with(Some(group), |bytes| {
+            self.keys.write_key(slot, bytes);
+            if let Some(content) = left {
+                content.encode(bytes);
+            }
+        });
     }
 }
 
@@ -152,12 +197,16 @@ impl<C: Expiring> TtlTable<C> {
 
     /// Examines one slot. Returns its weight.
     fn examine(&mut self, slot: Slot, until_ms: i64, freed: &mut dyn FnMut(Slot)) -> i64 {
-        let place = self.slots.place(slot);
-        let Some(content) = place else { return 1 };
+        let Some(content) = self.slots.get(slot) else {
+            return 1;
+        };
         let weight = content.weight().max(1);
-        if content.expire(until_ms) {
-            *place = None;
-            freed(slot);
+        // To look is no change: neither is a shared chunk copied nor is the slot written again.
+        if content.is_stale(until_ms) {
+            let place = self.slots.place(slot);
+            if place.take_if(|content| content.expire(until_ms)).is_some() {
+                freed(slot);
+            }
         }
         i64::try_from(weight).unwrap_or(i64::MAX)
     }

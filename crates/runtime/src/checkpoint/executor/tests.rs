@@ -1,5 +1,7 @@
 //! Checkpoints in a directory, through attempts that leave something behind.
 
+mod layers;
+
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -9,12 +11,12 @@ use thalweg_core::config::ExecutionConfig;
 use thalweg_core::id::JobId;
 use thalweg_state::{CheckpointStore, LocalDirectory};
 
-struct Directory(PathBuf);
+struct Directory(PathBuf, Arc<Requests>);
 
 impl Directory {
     fn new(name: &str) -> Self {
         let name = format!("thalweg-executor-{name}-{}", std::process::id());
-        Directory(std::env::temp_dir().join(name))
+        Directory(std::env::temp_dir().join(name), Arc::default())
     }
 
     fn store(&self) -> CheckpointStore {
@@ -45,7 +47,7 @@ impl Directory {
             }),
             savepoints: Savepoints::of(&ExecutionConfig::default(), JobId(0xAB << 120)),
             claimed: None,
-            requests: Arc::default(),
+            requests: self.1.clone(),
         };
         CheckpointExecutor::new(spec, restored, 0).unwrap()
     }

@@ -47,8 +47,8 @@ option_table! {
         "Whether barriers overtake buffered records.";
     "execution.checkpointing.aligned-checkpoint-timeout": Duration, Some("0 ms"), Implemented,
         "How long a checkpoint tries to align first.";
-    "execution.checkpointing.incremental": Boolean, Some("false"), Harmless,
-        "Whether a checkpoint stores only what changed.";
+    "execution.checkpointing.incremental": Boolean, Some("false"), Implemented,
+        "Whether checkpoints store what has changed; tables of SQL operators are stored whole.";
     "execution.checkpointing.dir": Text, None, Implemented,
         "Where checkpoints are stored.";
     "execution.checkpointing.savepoint-dir": Text, None, Implemented,
