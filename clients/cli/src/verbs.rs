@@ -86,7 +86,7 @@ pub fn list(options: &ListOptions) -> Result<()> {
 pub fn savepoint(options: &SavepointOptions) -> Result<()> {
     check(&options.target)?;
     if let Some(path) = &options.dispose {
-        let gone = dispose(path)?;
+        let gone = dispose(path, &FileSystemOptions::default())?;
         if !gone {
             eprintln!("warning: `{path}` has other files in it, which were kept");
         }

@@ -1,12 +1,15 @@
 //! Where checkpoint files lie.
 
 mod local;
+mod schemes;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use thalweg_core::error::Result;
 
 pub use local::LocalDirectory;
+pub use schemes::{Opener, open, register};
 
 /// A tree of files that are written once and read back whole.
 ///
@@ -30,7 +33,8 @@ pub trait CheckpointStorage: Send + Sync {
     /// As [`CheckpointStorage::write`]; `Retryable` if `from` cannot be read.
     fn put_file(&self, path: &str, from: &Path) -> Result<()>;
 
-    /// Where a file of `bytes` bytes can be read on this machine; it is brought there if need be.
+    /// Where a file of `bytes` bytes can be read on this machine; it is brought there if need be,
+    /// and stays at least as long as this storage.
     ///
     /// # Errors
     /// `Corrupt` if there is none or it is of another length; `Retryable` if it cannot be read.
@@ -48,6 +52,12 @@ pub trait CheckpointStorage: Send + Sync {
     /// `Retryable` if it cannot be deleted.
     fn delete(&self, path: &str) -> Result<()>;
 
-    /// What users see of a path: with the root, so that it can be typed.
+    /// What users see of a path: with the root, so that it can be typed, and [`open`]ed.
     fn display(&self, path: &str) -> String;
+}
+
+impl fmt::Debug for dyn CheckpointStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.display(""))
+    }
 }
