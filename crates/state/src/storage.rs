@@ -14,6 +14,9 @@ pub use schemes::{Opener, open, register};
 /// A tree of files that are written once and read back whole.
 ///
 /// Paths are relative to the storage's root, with `/` between their parts.
+///
+/// Besides the errors that are named below, all fail with `User` if the storage does not exist where it
+/// cannot be made, or refuses who asks: nothing helps then but another option.
 pub trait CheckpointStorage: Send + Sync {
     /// Writes a file. When this returns it is durable; until then no reader sees any of it.
     ///
