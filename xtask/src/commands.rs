@@ -2,5 +2,6 @@
 
 pub(crate) mod examples;
 pub(crate) mod rocksdb;
+pub(crate) mod services;
 pub(crate) mod sim;
 pub(crate) mod test;

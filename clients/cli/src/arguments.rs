@@ -129,6 +129,9 @@ pub struct SavepointOptions {
     /// Delete a savepoint
     #[arg(short = 'd', long = "dispose", value_name = "PATH", conflicts_with_all = ["job", "directory"])]
     pub dispose: Option<String>,
+    /// Set an option of the file system that a savepoint is deleted from, such as `s3.endpoint`
+    #[arg(short = 'D', value_name = "KEY=VALUE", requires = "dispose")]
+    pub properties: Vec<String>,
 }
 
 /// Options of `thalweg stop`.

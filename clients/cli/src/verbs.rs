@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use thalweg::core::config::FileSystemOptions;
 use thalweg::runtime::checkpoint::dispose;
+use thalweg::sql::catalog::options::SessionOptions;
 
 use crate::arguments::{
     CancelOptions, CheckpointOptions, ListOptions, SavepointOptions, StopOptions, Target,
@@ -86,7 +88,8 @@ pub fn list(options: &ListOptions) -> Result<()> {
 pub fn savepoint(options: &SavepointOptions) -> Result<()> {
     check(&options.target)?;
     if let Some(path) = &options.dispose {
-        let gone = dispose(path)?;
+        thalweg::register_file_systems();
+        let gone = dispose(path, &file_systems(&options.properties)?)?;
         if !gone {
             eprintln!("warning: `{path}` has other files in it, which were kept");
         }
@@ -98,6 +101,18 @@ pub fn savepoint(options: &SavepointOptions) -> Result<()> {
     let directory = options.directory.as_deref().map(absolute).transpose()?;
     let path = client::find(job)?.savepoint(directory.as_deref())?;
     say(&format!("Savepoint completed. Path: {path}"))
+}
+
+/// Options of file systems, as a session takes them.
+fn file_systems(properties: &[String]) -> Result<FileSystemOptions> {
+    let mut options = SessionOptions::default();
+    for property in properties {
+        let Some((key, value)) = property.split_once('=') else {
+            bail!("`-D {property}` is no KEY=VALUE");
+        };
+        options.set(key.trim(), value.trim())?;
+    }
+    Ok(options.file_systems())
 }
 
 /// `thalweg stop`

@@ -1,12 +1,14 @@
 //! What a job is executed with.
 
 mod checkpointing;
+mod file_systems;
 mod restart;
 mod state_store;
 
 use std::time::Duration;
 
 pub use checkpointing::{CheckpointConfig, CheckpointMode, ClaimMode, Recovery, Retention};
+pub use file_systems::FileSystemOptions;
 pub use restart::RestartStrategy;
 pub use state_store::{CacheMemory, StateStoreConfig};
 
@@ -37,6 +39,8 @@ pub struct ExecutionConfig {
     pub checkpointing: CheckpointConfig,
     /// Where the job starts from, if not from nothing.
     pub recovery: Option<Recovery>,
+    /// What file systems are reached with, in which checkpoints and savepoints lie.
+    pub file_systems: FileSystemOptions,
     /// `state.backend.type`: where keyed state lies; in memory if not set.
     pub state_store: Option<StateStoreConfig>,
     /// What follows a failure; only a job that stores checkpoints starts again.
@@ -59,6 +63,7 @@ impl Default for ExecutionConfig {
             channel_batches: 16,
             checkpointing: CheckpointConfig::default(),
             recovery: None,
+            file_systems: FileSystemOptions::default(),
             state_store: None,
             restart: RestartStrategy::exponential(),
             auto_watermark_interval: Duration::from_millis(200),

@@ -117,7 +117,7 @@ impl Session {
                 Ok(Outcome::Done)
             }
             Statement::Set(None) => {
-                let (keys, values): (Vec<_>, Vec<_>) = self.options.explicit().unzip();
+                let (keys, values): (Vec<_>, Vec<_>) = self.options.shown().unzip();
                 Ok(Outcome::Rows(text_rows(&[
                     ("key", keys),
                     ("value", values),

@@ -40,8 +40,10 @@ pub struct Loaded {
     pub metadata: Metadata,
     /// The state of every operator, one an instance.
     pub states: BTreeMap<OperatorUid, Vec<StateSnapshot>>,
-    /// Where it is, for messages.
+    /// Where it is: a name that [`open`](crate::storage::open) takes.
     pub place: String,
+    /// What it lies in, which is kept for the files that it has brought to this machine.
+    pub storage: Arc<dyn CheckpointStorage>,
 }
 
 impl CheckpointStore {
@@ -255,7 +257,7 @@ impl CheckpointStore {
     /// # Errors
     /// `Corrupt` if a file of it is missing or damaged; `Unsupported` if it is of a later version.
     pub fn load(&self, checkpoint: u64) -> Result<Loaded> {
-        load(self.storage.as_ref(), &self.directory(checkpoint))
+        load(&self.storage, &self.directory(checkpoint))
     }
 
     /// Reads the newest checkpoint that is whole. `skipped` hears of each newer one that is not.
@@ -292,7 +294,7 @@ pub fn load_named(
 ) -> Result<Loaded> {
     let names = storage.list("")?;
     if names.iter().any(|name| name == METADATA) {
-        return load(storage.as_ref(), "");
+        return load(&storage, "");
     }
     let place = storage.display("");
     let store = CheckpointStore::new(storage, "");
@@ -313,7 +315,7 @@ fn beside(directory: &str, name: &str) -> String {
 }
 
 /// Reads the checkpoint in a directory.
-fn load(storage: &dyn CheckpointStorage, directory: &str) -> Result<Loaded> {
+fn load(storage: &Arc<dyn CheckpointStorage>, directory: &str) -> Result<Loaded> {
     let path = |name: &str| {
         if directory.is_empty() {
             name.to_owned()
@@ -363,6 +365,7 @@ fn load(storage: &dyn CheckpointStorage, directory: &str) -> Result<Loaded> {
         metadata,
         states,
         place: storage.display(directory),
+        storage: storage.clone(),
     })
 }
 

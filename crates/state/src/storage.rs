@@ -1,16 +1,22 @@
 //! Where checkpoint files lie.
 
 mod local;
+mod schemes;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use thalweg_core::error::Result;
 
 pub use local::LocalDirectory;
+pub use schemes::{Opener, open, register};
 
 /// A tree of files that are written once and read back whole.
 ///
 /// Paths are relative to the storage's root, with `/` between their parts.
+///
+/// Besides the errors that are named below, all fail with `User` if the storage does not exist where it
+/// cannot be made, or refuses who asks: nothing helps then but another option.
 pub trait CheckpointStorage: Send + Sync {
     /// Writes a file. When this returns it is durable; until then no reader sees any of it.
     ///
@@ -30,7 +36,8 @@ pub trait CheckpointStorage: Send + Sync {
     /// As [`CheckpointStorage::write`]; `Retryable` if `from` cannot be read.
     fn put_file(&self, path: &str, from: &Path) -> Result<()>;
 
-    /// Where a file of `bytes` bytes can be read on this machine; it is brought there if need be.
+    /// Where a file of `bytes` bytes can be read on this machine; it is brought there if need be,
+    /// and stays at least as long as this storage.
     ///
     /// # Errors
     /// `Corrupt` if there is none or it is of another length; `Retryable` if it cannot be read.
@@ -48,6 +55,12 @@ pub trait CheckpointStorage: Send + Sync {
     /// `Retryable` if it cannot be deleted.
     fn delete(&self, path: &str) -> Result<()>;
 
-    /// What users see of a path: with the root, so that it can be typed.
+    /// What users see of a path: with the root, so that it can be typed, and [`open`]ed.
     fn display(&self, path: &str) -> String;
+}
+
+impl fmt::Debug for dyn CheckpointStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.display(""))
+    }
 }

@@ -14,6 +14,7 @@ pub struct StreamExecutionEnvironment(Composed);
 impl StreamExecutionEnvironment {
     /// An environment of parallelism 1.
     pub fn new() -> Self {
+        crate::register_file_systems();
         StreamExecutionEnvironment(Composed::with_executor(Arc::new(MiniCluster)))
     }
 }

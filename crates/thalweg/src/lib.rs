@@ -32,8 +32,19 @@ pub fn connectors() -> Vec<std::sync::Arc<dyn thalweg_columnar::connector::Table
     thalweg_connector_builtin::connectors()
 }
 
+/// Makes known which file systems this build has, besides local ones, for checkpoints and savepoints.
+/// Sessions and environments do so themselves.
+pub fn register_file_systems() {
+    #[cfg(feature = "s3")]
+    {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(thalweg_object_storage::register_s3);
+    }
+}
+
 /// A SQL session with the built-in connectors.
 pub fn session() -> thalweg_sql::session::Session {
+    register_file_systems();
     thalweg_sql::session::Session::new(connectors())
 }
 

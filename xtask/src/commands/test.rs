@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::examples::{self, Profile};
-use super::{rocksdb, sim};
+use super::{rocksdb, services, sim};
 use crate::shell::{self, Steps};
 use crate::tidy;
 
@@ -32,6 +32,7 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
         shell::succeeds(root, "cargo", &arguments)
     });
     steps.run("tidy", || tidy::command(root));
+    steps.run("services", || services::install(root));
     steps.run("tests", || {
         let arguments = ["test", "--workspace", "--no-fail-fast"];
         let (passed, lines) = shell::tee(root, "cargo", &arguments, &[])?;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use thalweg_core::config::ExecutionConfig;
+use thalweg_core::config::{ExecutionConfig, FileSystemOptions};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::id::JobId;
-use thalweg_state::{CheckpointStorage, CheckpointStore, LocalDirectory, savepoints};
+use thalweg_state::{CheckpointStorage, CheckpointStore, savepoints, storage};
 
 /// Opens a directory that a user has named.
 pub type Opener = Arc<dyn Fn(&str) -> Result<Arc<dyn CheckpointStorage>> + Send + Sync>;
@@ -27,11 +27,12 @@ pub struct Savepoints {
 impl Savepoints {
     /// From the settings.
     pub fn of(config: &ExecutionConfig, job: JobId) -> Self {
+        let options = config.file_systems.clone();
         Savepoints {
             job,
             job_name: config.job_name.clone(),
             directory: config.checkpointing.savepoint_directory.clone(),
-            open: Arc::new(|directory| Ok(Arc::new(LocalDirectory::from_uri(directory)?))),
+            open: Arc::new(move |directory| storage::open(directory, &options)),
         }
     }
 
@@ -58,14 +59,14 @@ impl Savepoints {
 }
 
 /// Deletes the savepoint in a directory. Returns whether the directory is gone: files of others in
-/// it are kept.
+/// it are kept. `options` are those of the file system that it lies in.
 ///
 /// # Errors
-/// As [`savepoints::dispose`].
-pub fn dispose(path: &str) -> Result<bool> {
+/// As [`storage::open`] and [`savepoints::dispose`].
+pub fn dispose(path: &str, options: &FileSystemOptions) -> Result<bool> {
     let path = path.trim_end_matches('/');
     let path = path.strip_suffix("/_metadata").unwrap_or(path);
-    savepoints::dispose(&LocalDirectory::from_uri(path)?)
+    savepoints::dispose(storage::open(path, options)?.as_ref())
 }
 
 /// A checkpoint or savepoint that a job has started from and become the owner of: it is deleted as

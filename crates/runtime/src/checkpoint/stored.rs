@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thalweg_core::config::ExecutionConfig;
 use thalweg_core::error::{Error, Result};
 use thalweg_core::id::JobId;
-use thalweg_state::{CheckpointStore, Loaded, LocalDirectory};
+use thalweg_state::{CheckpointStorage, CheckpointStore, Loaded, storage};
 
 use super::{InstanceSnapshot, JobSnapshot, OperatorSnapshot};
 
@@ -30,23 +30,24 @@ pub struct StartingPoint {
     pub checkpoint: u64,
     /// Its state; `None` to start from nothing.
     pub snapshot: Option<JobSnapshot>,
+    /// Where it was read from, which is kept for the files that it has brought to this machine.
+    pub storage: Option<Arc<dyn CheckpointStorage>>,
 }
 
 impl Checkpoints {
     /// From the settings; `None` if they name no directory.
     ///
     /// # Errors
-    /// `Unsupported` for a directory that is not a local one; `Retryable` if nothing can be written
+    /// `Unsupported` for a scheme that this build does not have; `Retryable` if nothing can be written
     /// there.
     pub fn of(config: &ExecutionConfig, job: JobId) -> Result<Option<Self>> {
         let Some(directory) = &config.checkpointing.directory else {
             return Ok(None);
         };
-        let storage = Arc::new(LocalDirectory::from_uri(directory)?);
+        let in_option = |error: Error| error.context("`execution.checkpointing.dir`");
+        let storage = storage::open(directory, &config.file_systems).map_err(in_option)?;
         let store = CheckpointStore::new(storage, job.to_string());
-        store
-            .check_writable()
-            .map_err(|error| error.context("`execution.checkpointing.dir`"))?;
+        store.check_writable().map_err(in_option)?;
         Ok(Some(Checkpoints {
             store,
             job_name: config.job_name.clone(),
@@ -103,6 +104,7 @@ impl From<Loaded> for StartingPoint {
         StartingPoint {
             checkpoint: loaded.metadata.checkpoint,
             snapshot: Some(snapshot),
+            storage: Some(loaded.storage),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use thalweg_core::config::{ClaimMode, Recovery};
+use thalweg_core::config::{ClaimMode, FileSystemOptions, Recovery};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::JobGraph;
-use thalweg_state::LocalDirectory;
+use thalweg_state::storage;
 
 use crate::checkpoint::{Claimed, StartingPoint, passed_over, to_standard_error};
 
@@ -18,11 +18,15 @@ pub(super) struct Recovered {
 }
 
 /// Reads what a user wants a job to start from, and checks that the job can take all of it.
-pub(super) fn recover(recovery: &Recovery, job: &JobGraph) -> Result<Recovered> {
+pub(super) fn recover(
+    recovery: &Recovery,
+    options: &FileSystemOptions,
+    job: &JobGraph,
+) -> Result<Recovered> {
     // What users copy from elsewhere may end in the metadata file.
     let path = recovery.path.trim_end_matches('/');
     let path = path.strip_suffix("/_metadata").unwrap_or(path);
-    let storage = Arc::new(LocalDirectory::from_uri(path)?);
+    let storage = storage::open(path, options)?;
     let loaded = thalweg_state::checkpoints::load_named(storage, &mut |error| {
         to_standard_error(&passed_over(error));
     })?;
@@ -56,8 +60,8 @@ pub(super) fn recover(recovery: &Recovery, job: &JobGraph) -> Result<Recovered> 
     let claimed = match recovery.claim {
         ClaimMode::NoClaim => None,
         ClaimMode::Claim => {
-            let storage = LocalDirectory::from_uri(&loaded.place)?;
-            Some(Arc::new(Claimed::new(Arc::new(storage))))
+            let storage = storage::open(&loaded.place, options)?;
+            Some(Arc::new(Claimed::new(storage)))
         }
     };
     Ok(Recovered {

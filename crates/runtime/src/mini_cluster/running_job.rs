@@ -34,7 +34,7 @@ impl RunningJob {
         let id = new_id(&SystemClock::default());
         let checkpoints = Checkpoints::of(config, id)?;
         let Recovered { from, claimed } = match &config.recovery {
-            Some(recovery) => recover(recovery, job)?,
+            Some(recovery) => recover(recovery, &config.file_systems, job)?,
             None => Recovered::default(),
         };
         let shared = Arc::new(Shared::default());

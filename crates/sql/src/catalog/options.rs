@@ -26,11 +26,15 @@ macro_rules! option_table {
 }
 
 mod registry;
+mod registry_file_systems;
 mod registry_table;
 mod value;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
+
+use thalweg_core::config::FileSystemOptions;
 
 pub use self::value::{OptionValue, parse_duration, parse_memory};
 use crate::dialect::{Setting, SettingKey};
@@ -103,11 +107,19 @@ pub fn definition(key: &str) -> SqlResult<&'static OptionDefinition> {
         })
 }
 
+/// Whether the value of a key is nobody else's business.
+fn is_secret(key: &str) -> bool {
+    ["secret", "token", "password"]
+        .iter()
+        .any(|word| key.contains(word))
+}
+
 /// All definitions.
 pub fn definitions() -> impl Iterator<Item = &'static OptionDefinition> {
     registry::EXECUTION
         .iter()
         .chain(registry_table::TABLE.iter())
+        .chain(registry_file_systems::FILE_SYSTEMS.iter())
 }
 
 /// The values a session has set, over the registry's defaults.
@@ -121,9 +133,15 @@ pub fn definitions() -> impl Iterator<Item = &'static OptionDefinition> {
 /// assert_eq!(options.duration("table.exec.source.idle-timeout"), Some(Duration::from_secs(3600)));
 /// assert!(options.set("table.exec.source.idle-timout", "1 h").is_err());
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct SessionOptions {
     values: BTreeMap<&'static str, String>,
+}
+
+impl fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.shown()).finish()
+    }
 }
 
 impl SessionOptions {
@@ -187,6 +205,25 @@ impl SessionOptions {
         self.values
             .iter()
             .map(|(key, value)| (*key, value.as_str()))
+    }
+
+    /// The same as they may be shown: without what is secret.
+    pub fn shown(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.explicit().map(|(key, value)| match is_secret(key) {
+            true => (key, "******"),
+            false => (key, value),
+        })
+    }
+
+    /// What was set of the options of file systems, such as `s3.endpoint`.
+    pub fn file_systems(&self) -> FileSystemOptions {
+        let mut options = FileSystemOptions::default();
+        for definition in registry_file_systems::FILE_SYSTEMS {
+            if let Some(value) = self.values.get(definition.key) {
+                options.set(definition.key, value);
+            }
+        }
+        options
     }
 
     /// Whether `key` was set.
@@ -317,6 +354,34 @@ mod tests {
         assert_eq!(options.explicit().count(), 2);
         options.reset(None).unwrap();
         assert!(!options.boolean("table.exec.mini-batch.enabled"));
+    }
+
+    #[test]
+    fn options_of_file_systems_are_handed_on_and_secrets_are_not_shown() {
+        let mut options = SessionOptions::default();
+        for (key, value) in [
+            ("parallelism.default", "2"),
+            ("s3.endpoint", "http://127.0.0.1:9000"),
+            ("s3.secret-key", "sesame"),
+        ] {
+            options.set(key, value).unwrap();
+        }
+        let handed = options.file_systems();
+        assert_eq!(handed.get("s3.endpoint"), Some("http://127.0.0.1:9000"));
+        assert_eq!(handed.get("s3.secret-key"), Some("sesame"));
+        assert_eq!(handed.get("parallelism.default"), None);
+        let shown: Vec<_> = options.shown().collect();
+        assert_eq!(
+            shown,
+            [
+                ("parallelism.default", "2"),
+                ("s3.endpoint", "http://127.0.0.1:9000"),
+                ("s3.secret-key", "******")
+            ]
+        );
+        assert!(!format!("{options:?}").contains("sesame"));
+        let wrong = set("s3.path-style-access", "sesame");
+        assert!(wrong.contains("`true` or `false`"), "{wrong}");
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl Session {
             config.mode = RuntimeMode::Batch;
         } else {
             self.recovery_config(&mut config)?;
+            config.file_systems = self.options.file_systems();
         }
         Ok(config)
     }

@@ -23,23 +23,6 @@ impl LocalDirectory {
         LocalDirectory { root: root.into() }
     }
 
-    /// From what an option says: a path, or a `file:` URI.
-    ///
-    /// # Errors
-    /// `Unsupported` for another scheme.
-    pub fn from_uri(uri: &str) -> Result<Self> {
-        let path = match uri.split_once(':') {
-            Some(("file", rest)) => rest.strip_prefix("//").unwrap_or(rest),
-            Some((scheme, _)) if scheme.len() > 1 && !scheme.contains('/') => {
-                return Err(Error::unsupported(format!(
-                    "`{uri}`: checkpoints can be kept in local directories only, not in `{scheme}:`"
-                )));
-            }
-            _ => uri,
-        };
-        Ok(LocalDirectory::new(path))
-    }
-
     fn place(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
@@ -225,16 +208,5 @@ mod tests {
         assert_eq!(refused.kind(), ErrorKind::Retryable);
         assert!(refused.to_string().contains("cannot write `"), "{refused}");
         fs::remove_dir_all(&storage.root).unwrap();
-    }
-
-    #[test]
-    fn an_option_may_be_a_path_or_a_file_uri() {
-        for uri in ["/tmp/x", "file:///tmp/x", "file:/tmp/x"] {
-            let storage = LocalDirectory::from_uri(uri).unwrap();
-            assert_eq!(storage.root, Path::new("/tmp/x"), "{uri}");
-        }
-        let error = LocalDirectory::from_uri("s3://bucket/x").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("`s3:`"), "{error}");
     }
 }
