@@ -148,8 +148,8 @@ def make_files(options):
     return folder / "json"
 
 
-def about(options):
-    """Commit, machine and input."""
+def about_machine():
+    """Day, commit, machine and how busy it was."""
     def git(*words):
         return subprocess.run(
             ["git", *words], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
@@ -164,6 +164,12 @@ def about(options):
         "machine": f"{len(os.sched_getaffinity(0))} cores, {cpus[0] if cpus else 'unknown'}, "
                    f"{int(memory[1]) >> 20} GiB, Linux {os.uname().release}",
         "load before": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def about(options):
+    """Commit, machine and input."""
+    return about_machine() | {
         "input": f"Nexmark, {options.events} events in memory, {options.json_events} in JSON files, "
                  f"{options.rate} a second of event time; median of {options.repetitions}",
         "thalweg": "barriers each 1 s, whose snapshots are not stored",
@@ -186,7 +192,7 @@ def measure(options, facts, rows):
         source = ("--json", str(folder))
         failed += thalweg(options, rows, options.json_events, 1, "json", source)
     if options.flink:
-        facts["flink"] = flink_version(options.flink_home)
+        facts["flink"] = about_flink(options.flink_home)
         with Flink(options, ROOT) as flink:
             for query, wall, cpu in flink.measure(
                 options.queries, options.json_events, options.repetitions
@@ -198,10 +204,14 @@ def measure(options, facts, rows):
 
 
 def flink_version(home):
-    """Flink's version, from the name of its largest jar, and how it is run."""
+    """Flink's version, from the name of its largest jar."""
     jars = [re.fullmatch(r"flink-dist-(.*)\.jar", jar.name) for jar in home.glob("lib/*.jar")]
-    version = next((jar[1] for jar in jars if jar), "unknown")
-    return f"{version}, parallelism 1, heap state, exactly-once checkpoints each 10 s"
+    return next((jar[1] for jar in jars if jar), "unknown")
+
+
+def about_flink(home):
+    """Flink's version, and how it is run."""
+    return f"{flink_version(home)}, parallelism 1, heap state, exactly-once checkpoints each 10 s"
 
 
 def main():

@@ -345,7 +345,7 @@ fn load(storage: &Arc<dyn CheckpointStorage>, directory: &str) -> Result<Loaded>
                 }
             };
             let layers = instance.layers.iter();
-            let layers = layers.map(|layer| load_layer(storage, directory, layer));
+            let layers = layers.map(|layer| load_layer(storage.as_ref(), directory, layer));
             merge_layers(&mut state, &layers.collect::<Result<Vec<_>>>()?)
                 .map_err(in_file(METADATA))?;
             for store in &mut state.stores {

@@ -60,21 +60,23 @@ fn intern<T: Data, K: Key>(
 ) -> Result<Rows<Keyed<T>>> {
     let states = ctx.states_mut();
     let mut slots = Vec::with_capacity(rows.len());
-    let index = states.keys_mut::<K>()?;
     selector.select(&rows.values, &mut scratch.keys);
-    let known = rows.hashes.len() == rows.values.len();
-    for (i, key) in scratch.keys.drain(..).enumerate() {
-        let hash = if known {
-            rows.hashes[i]
-        } else {
-            key.stable_hash(&mut scratch.bytes)
-        };
-        slots.push(index.intern(key, hash));
-    }
+    let hashes = if rows.hashes.len() == rows.values.len() {
+        &rows.hashes
+    } else {
+        scratch.hashes.clear();
+        let bytes = &mut scratch.bytes;
+        let hashes = scratch.keys.iter().map(|key| key.stable_hash(bytes));
+        scratch.hashes.extend(hashes);
+        &scratch.hashes
+    };
+    let index = states.keys_mut::<K>()?;
+    index.intern_batch(&mut scratch.keys, hashes, &mut slots);
     for slot in &slots {
         states.touch(*slot);
     }
     states.fetch()?;
+    states.look_ahead(&slots);
     let values = rows
         .values
         .into_iter()
@@ -99,6 +101,7 @@ fn unkeyed<T: Data>(rows: Rows<Keyed<T>>) -> Payload {
 
 struct Scratch<K> {
     keys: Vec<K>,
+    hashes: Vec<u64>,
     bytes: Vec<u8>,
 }
 
@@ -106,6 +109,7 @@ impl<K> Scratch<K> {
     fn new() -> Self {
         Scratch {
             keys: Vec::new(),
+            hashes: Vec::new(),
             bytes: Vec::new(),
         }
     }

@@ -83,6 +83,27 @@ impl<K: Key> KeyIndex<K> {
         slot
     }
 
+    /// Appends the slots of a batch of keys, whose stable hashes are `hashes`; takes the keys.
+    ///
+    /// An index that is larger than the caches of the machine waits for memory twice a key: for
+    /// the entry and for the key behind it. Each wait has a short loop of its own, so that those
+    /// of several keys overlap.
+    pub fn intern_batch(&mut self, keys: &mut Vec<K>, hashes: &[u64], slots: &mut Vec<Slot>) {
+        assert!(keys.len() == hashes.len(), "a hash for each key");
+        let first = slots.len();
+        slots.extend(hashes.iter().map(|hash| {
+            let entry = self.table.find(*hash, |entry| entry.hash == *hash);
+            entry.map_or(Slot::NONE, |entry| entry.slot)
+        }));
+        for ((key, hash), slot) in keys.drain(..).zip(hashes).zip(&mut slots[first..]) {
+            // Nothing is released meanwhile. Keys that are new, or share their hash with another.
+            let hashed = self.keys.get(slot.index());
+            if hashed.is_none_or(|hashed| hashed.key != key) {
+                *slot = self.intern(key, *hash);
+            }
+        }
+    }
+
     /// The slot of `key`, hashing it first.
     pub fn intern_key(&mut self, key: K) -> Slot {
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -223,6 +244,28 @@ impl<K: Key> FrozenKeys for FrozenIndex<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_batch_of_keys_gets_the_slots_that_they_get_one_by_one(
+            batches in proptest::collection::vec(proptest::collection::vec(0u64..40, 0..30), 0..6),
+            hashes in 1u64..40,
+        ) {
+            let (mut batched, mut single) = (KeyIndex::default(), KeyIndex::default());
+            for mut batch in batches {
+                // Several keys share a hash.
+                let hashed: Vec<u64> = batch.iter().map(|key| key % hashes).collect();
+                let keys = batch.iter().zip(&hashed);
+                let expected: Vec<Slot> = keys.map(|(key, hash)| single.intern(*key, *hash)).collect();
+                let mut slots = vec![Slot::NONE];
+                batched.intern_batch(&mut batch, &hashed, &mut slots);
+                prop_assert_eq!(slots.remove(0), Slot::NONE, "what was there stays");
+                prop_assert_eq!(slots, expected);
+                prop_assert!(batch.is_empty());
+            }
+        }
+    }
 
     #[test]
     fn a_released_slot_is_given_to_the_next_new_key() {

@@ -257,6 +257,13 @@ impl StateRegistry {
         })
     }
 
+    /// Has the machine fetch the places of slots that are about to be used, all at once.
+    pub fn look_ahead(&self, slots: &[Slot]) {
+        for declared in &self.declared {
+            declared.table.look_ahead(slots);
+        }
+    }
+
     /// Gives back the slots that nothing holds, and makes room. Called between batches, when no
     /// record's slot is still in use.
     ///

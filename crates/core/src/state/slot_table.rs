@@ -12,6 +12,9 @@ use super::table::StateTable;
 use crate::data::{Data, Schema, from_bytes};
 use crate::error::{Error, Result};
 
+// A table of this size stays in the caches of the machine.
+const CACHED_BYTES: usize = 256 << 10;
+
 /// The values of one keyed state.
 pub struct SlotTable<T> {
     values: Chunked<T>,
@@ -158,6 +161,15 @@ impl<T: Data> StateTable for SlotTable<T> {
 
     fn paged(&mut self) -> Option<&mut dyn PagedTable> {
         Some(self)
+    }
+
+    fn look_ahead(&self, slots: &[Slot]) {
+        if self.bound() * size_of::<Option<T>>() > CACHED_BYTES {
+            for slot in slots {
+                // A read in a loop this short does not wait for the one before.
+                std::hint::black_box(self.get(*slot).is_some());
+            }
+        }
     }
 
     fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {

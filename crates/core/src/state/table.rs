@@ -49,6 +49,10 @@ pub trait StateTable: Any + Send {
         None
     }
 
+    /// The places of these slots are about to be used: a table larger than the caches of the
+    /// machine has them fetched now, all at once.
+    fn look_ahead(&self, _: &[super::Slot]) {}
+
     /// Drops what is expired and reports the slots that hold nothing any more. Only called for
     /// tables that were declared with a time to live.
     fn clean_up(&mut self, _: ProcessingTime, _: Cleaning, _: &mut dyn FnMut(super::Slot)) {}
