@@ -32,6 +32,7 @@ fn snapshot(bytes: usize) -> StateSnapshot {
 /// A checkpoint of an operator with a small and a large instance.
 fn complete(store: &CheckpointStore, checkpoint: u64, kind: CheckpointKind, shared: &[&str]) {
     let instance = |index: usize, bytes: usize| InstanceState {
+        layers: Vec::new(),
         finished: false,
         location: store
             .write_state(checkpoint, &format!("count-{index}"), &snapshot(bytes))
