@@ -16,6 +16,7 @@
 
 mod changes;
 mod chunked;
+mod declared;
 mod entries;
 mod frozen;
 mod frozen_store;

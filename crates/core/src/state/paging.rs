@@ -18,9 +18,9 @@ pub use bits::Bits;
 pub use open::{PagingSpec, WorkingDirectory};
 pub use table::PagedTable;
 
+use super::declared::Declared;
 use super::frozen_store::FrozenStore;
 use super::key_index::{ErasedKeyIndex, Slot};
-use super::registry::Declared;
 use super::schemas;
 use super::snapshot::StoredTable;
 use super::store::{ByteRows, StateStore, StoreTable, WriteBatch, push_key_prefix};

@@ -1,9 +1,10 @@
 //! All state of one operator instance: what its factory declared, and which keys are live.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::sync::Arc;
 
 use super::changes::Tracking;
+use super::declared::Declared;
 use super::frozen::{Freezing, FrozenEntries, FrozenState, FrozenTable, FrozenTimers};
 use super::frozen_store::StoredEntries;
 use super::handle::{AggregatingState, ReducingState, ValueState};
@@ -28,13 +29,6 @@ const RESTORED_AT_ONCE: usize = 8192;
 
 /// Timers by instant, in the order in which they fire.
 pub type InstantSlots = Vec<(i64, Vec<Slot>)>;
-
-pub(super) struct Declared {
-    pub(super) name: String,
-    redistribution: Redistribution,
-    type_id: TypeId,
-    pub(super) table: Box<dyn StateTable>,
-}
 
 /// The state of one operator instance.
 #[derive(Default)]
@@ -136,12 +130,8 @@ impl StateRegistry {
             self.declared.iter().all(|declared| declared.name != name),
             "state `{name}` is declared twice"
         );
-        self.declared.push(Declared {
-            name: name.to_owned(),
-            redistribution,
-            type_id: TypeId::of::<T>(),
-            table,
-        });
+        let declared = Declared::new(name.to_owned(), redistribution, table);
+        self.declared.push(declared);
         TableHandle::new(self.declared.len() - 1)
     }
 
@@ -173,22 +163,13 @@ impl StateRegistry {
     /// A declared table.
     #[inline]
     pub fn get<T: StateTable>(&self, handle: &TableHandle<T>) -> &T {
-        let declared = &self.declared[handle.index];
-        assert!(
-            declared.type_id == TypeId::of::<T>(),
-            "a state handle of another operator"
-        );
-        let table: &dyn Any = declared.table.as_any();
-        // SAFETY: the concrete type of `table` is the one whose id was stored when it was
-        // declared, and that id was compared with `T` above. `downcast_ref` would compare again
-        // through a virtual call, once for every record.
-        unsafe { &*std::ptr::from_ref(table).cast::<T>() }
+        self.declared[handle.index].typed()
     }
 
     /// A declared table, for writing.
     #[inline]
     pub fn get_mut<T: StateTable>(&mut self, handle: &TableHandle<T>) -> &mut T {
-        typed_mut(&mut self.declared, handle)
+        self.declared[handle.index].typed_mut()
     }
 
     /// The value of a slot, first created by `default`; a new value holds the slot. One lookup of
@@ -200,7 +181,9 @@ impl StateRegistry {
         slot: Slot,
         default: impl FnOnce() -> T,
     ) -> &mut T {
-        let place = typed_mut(&mut self.declared, handle).place(slot);
+        let place = self.declared[handle.index]
+            .typed_mut::<SlotTable<T>>()
+            .place(slot);
         if place.is_none() {
             hold(&mut self.live, slot);
         }
@@ -466,21 +449,6 @@ pub(super) fn undeclared(name: &str) -> Error {
     Error::user(format!(
         "the snapshot holds state `{name}`, which the operator does not declare"
     ))
-}
-
-#[inline]
-fn typed_mut<'a, T: StateTable>(
-    declared: &'a mut [Declared],
-    handle: &TableHandle<T>,
-) -> &'a mut T {
-    let declared = &mut declared[handle.index];
-    assert!(
-        declared.type_id == TypeId::of::<T>(),
-        "a state handle of another operator"
-    );
-    let table: &mut dyn Any = declared.table.as_any_mut();
-    // SAFETY: as in `StateRegistry::get`; the borrow of `declared` is unique.
-    unsafe { &mut *std::ptr::from_mut(table).cast::<T>() }
 }
 
 #[inline]

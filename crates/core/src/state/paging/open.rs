@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::super::declared::Declared;
 use super::super::key_index::ErasedKeyIndex;
-use super::super::registry::Declared;
 use super::super::schemas;
 use super::super::snapshot::{KeyGroups, StoreSnapshot, StoredTable};
 use super::super::store::{
