@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use thalweg::prelude::*;
 use thalweg_bench::arguments::Arguments;
+use thalweg_bench::mix::mix;
 use thalweg_bench::measure::quantile;
 
 const LOOK_EVERY: u64 = 1024;
@@ -237,14 +238,6 @@ fn number(path: &Path) -> Option<u64> {
         (None, Some(rest)) => rest.split('-').next()?.parse().ok(),
         _ => None,
     }
-}
-
-/// A number that looks random.
-fn mix(n: u64) -> u64 {
-    let mut z = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Counts the records of a key.

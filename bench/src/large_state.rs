@@ -26,6 +26,7 @@ use thalweg::core::source::{Boundedness, Poll, SourceFactory, SourceReader};
 use thalweg::prelude::*;
 use thalweg::runtime::RunningJob;
 use thalweg_bench::arguments::Arguments;
+use thalweg_bench::mix::mix;
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::of_process();
@@ -169,14 +170,6 @@ fn max_resident_mb() -> Result<f64> {
         .context("the system does not say how much memory this is")?
         .parse()?;
     Ok(kib / 1024.0)
-}
-
-/// A number that looks random.
-fn mix(n: u64) -> u64 {
-    let mut z = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Numbers, as many as are allowed so far.

@@ -6,6 +6,7 @@ pub mod arguments;
 pub mod discard;
 pub mod gate;
 pub mod measure;
+pub mod mix;
 
 /// The allocator of the command line, so that both run alike.
 #[global_allocator]

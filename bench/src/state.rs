@@ -20,6 +20,7 @@ use thalweg::prelude::*;
 use thalweg::runtime::driver::threads::SystemClock;
 use thalweg::state_rocksdb::RocksDbOptions;
 use thalweg_bench::arguments::Arguments;
+use thalweg_bench::mix::mix;
 use thalweg_bench::measure::{Moment, Span};
 
 // Instances tell of so many records at once.
@@ -192,14 +193,6 @@ impl Operator<u64, u64> for Count {
         self.progress.tell(self.records, self.sum);
         Ok(())
     }
-}
-
-/// A number that looks random.
-fn mix(n: u64) -> u64 {
-    let mut z = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// A key, each as likely as any other.
