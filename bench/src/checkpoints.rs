@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use thalweg::prelude::*;
 use thalweg_bench::arguments::Arguments;
-use thalweg_bench::mix::mix;
 use thalweg_bench::measure::quantile;
+use thalweg_bench::mix::mix;
 
 const LOOK_EVERY: u64 = 1024;
 

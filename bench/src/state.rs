@@ -20,8 +20,8 @@ use thalweg::prelude::*;
 use thalweg::runtime::driver::threads::SystemClock;
 use thalweg::state_rocksdb::RocksDbOptions;
 use thalweg_bench::arguments::Arguments;
-use thalweg_bench::mix::mix;
 use thalweg_bench::measure::{Moment, Span};
+use thalweg_bench::mix::mix;
 
 // Instances tell of so many records at once.
 const TOLD_AT_ONCE: u64 = 4096;
