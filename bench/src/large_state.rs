@@ -4,8 +4,9 @@
 //!         --keys 10_000_000 --value-bytes 1000 --memory 1gb --directory /tmp/large
 //!
 //! Each key has a value that can be computed from the key and from how often it came. The job
-//! writes one for every key, then touches some again and reads others; what it finds is compared
-//! with what must be there, and another value fails the job. A checkpoint is taken in between.
+//! writes one for every key, then touches some again, several times; what it finds is compared with
+//! what must be there, and another value fails the job. A checkpoint is taken behind each phase. What
+//! the store still merges after the first one has some time to settle.
 //!
 //! One line a phase: name, keys, seconds, keys a second, the largest resident memory so far (MB),
 //! and of checkpoints their seconds, the bytes they added, and those as a share of the state.
@@ -34,7 +35,9 @@ fn main() -> Result<()> {
     let value_bytes: usize = arguments.value("--value-bytes", 1000)?;
     let memory: String = arguments.value("--memory", "1gb".to_owned())?;
     let touched_percent: u64 = arguments.value("--touched-percent", 1)?;
-    let reads: u64 = arguments.value("--reads", 1_000_000)?;
+    let touches: usize = arguments.value("--touches", 5)?;
+    let settle_seconds: u64 = arguments.value("--settle-seconds", 60)?;
+    let reads: u64 = arguments.value("--reads", 300_000)?;
     let style: Option<String> = arguments.optional("--compaction-style")?;
     let directory: Option<String> = arguments.optional("--directory")?;
     arguments.finish()?;
@@ -76,16 +79,26 @@ fn main() -> Result<()> {
         .process(move |states| check.operator(states))
         .for_each(|_| {});
     let job = env.execute_async()?;
-    let run = Run {
+    let mut run = Run {
         job: &job,
         feed: &feed,
         done: &done,
         checkpoints: Path::new(&checkpoints),
         state_bytes: keys * value_bytes as u64,
+        until: 0,
+        before: BTreeMap::new(),
     };
+    println!("phase\tkeys\tseconds\tkeys/s\tmax MB\tadded MB\tof state %");
     let touched = keys * touched_percent / 100;
-    let phases = [("write", keys), ("touch", touched), ("touch again", reads)];
-    run.all(&phases)?;
+    run.phase("write", keys)?;
+    run.checkpoint("written")?;
+    std::thread::sleep(Duration::from_secs(settle_seconds));
+    run.checkpoint("settled")?;
+    for _ in 0..touches {
+        run.phase("touch", touched)?;
+        run.checkpoint("touched")?;
+    }
+    run.phase("read", reads)?;
     job.client().cancel();
     // It ends as cancelled.
     drop(job.join());
@@ -99,46 +112,43 @@ struct Run<'a> {
     done: &'a AtomicU64,
     checkpoints: &'a Path,
     state_bytes: u64,
+    until: u64,
+    // The files of checkpoints so far.
+    before: BTreeMap<u64, u64>,
 }
 
 impl Run<'_> {
-    fn all(&self, phases: &[(&str, u64)]) -> Result<()> {
-        let mut before = BTreeMap::new();
-        println!("phase\tkeys\tseconds\tkeys/s\tmax MB\tadded MB\tof state %");
-        let mut until = 0;
-        for (name, count) in phases {
-            let started = Instant::now();
-            until += count;
-            self.feed.allowed.store(until, Ordering::Release);
-            while self.done.load(Ordering::Acquire) < until {
-                if self.job.is_finished() {
-                    bail!("the job has ended in the middle");
-                }
-                std::thread::sleep(Duration::from_millis(5));
+    fn phase(&mut self, name: &str, count: u64) -> Result<()> {
+        let started = Instant::now();
+        self.until += count;
+        self.feed.allowed.store(self.until, Ordering::Release);
+        while self.done.load(Ordering::Acquire) < self.until {
+            if self.job.is_finished() {
+                bail!("the job has ended in the middle");
             }
-            let seconds = started.elapsed().as_secs_f64();
-            let rate = *count as f64 / seconds;
-            let mb = max_resident_mb()?;
-            println!("{name}\t{count}\t{seconds:.1}\t{rate:.0}\t{mb:.0}");
-            before = self.checkpoint(before)?;
+            std::thread::sleep(Duration::from_millis(5));
         }
+        let seconds = started.elapsed().as_secs_f64();
+        let (rate, mb) = (count as f64 / seconds, max_resident_mb()?);
+        println!("{name}\t{count}\t{seconds:.1}\t{rate:.0}\t{mb:.0}");
         Ok(())
     }
 
-    /// Takes a checkpoint, and says what it has added to files that were there `before`.
-    fn checkpoint(&self, before: BTreeMap<u64, u64>) -> Result<BTreeMap<u64, u64>> {
+    /// Takes a checkpoint, and says what it has added to the files of those before.
+    fn checkpoint(&mut self, name: &str) -> Result<()> {
         let started = Instant::now();
         self.job.client().trigger_checkpoint()?;
         let seconds = started.elapsed().as_secs_f64();
         let after = files(self.checkpoints)?;
         let new = after
             .iter()
-            .filter(|(inode, _)| !before.contains_key(*inode));
+            .filter(|(inode, _)| !self.before.contains_key(*inode));
         let added: u64 = new.map(|(_, bytes)| bytes).sum();
         let share = added as f64 * 100.0 / self.state_bytes as f64;
         let (added_mb, mb) = (added as f64 / 1e6, max_resident_mb()?);
-        println!("checkpoint\t\t{seconds:.1}\t\t{mb:.0}\t{added_mb:.1}\t{share:.2}");
-        Ok(after)
+        println!("{name}\t\t{seconds:.1}\t\t{mb:.0}\t{added_mb:.1}\t{share:.2}");
+        self.before = after;
+        Ok(())
     }
 }
 
