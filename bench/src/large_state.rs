@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use thalweg::core::config::StateStoreConfig;
 use thalweg::core::operator::{Outputs, Setup};
 use thalweg::core::rows::Rows;
 use thalweg::core::source::{Boundedness, Poll, SourceFactory, SourceReader};
@@ -46,17 +47,7 @@ fn main() -> Result<()> {
     };
     let checkpoints = format!("{directory}/checkpoints");
     let working = format!("{directory}/working");
-    let mut options = vec![
-        ("state.backend.type", "rocksdb"),
-        ("process.memory", &memory),
-        ("state.backend.rocksdb.localdir", &working),
-    ];
-    options.extend(
-        style
-            .iter()
-            .map(|style| ("state.backend.rocksdb.compaction.style", style.as_str())),
-    );
-    let store = thalweg::state_backend(options)?;
+    let store = store(&memory, &working, style.as_deref())?;
     let env = StreamExecutionEnvironment::new();
     env.configure(|config| {
         config.state_store = store;
@@ -103,6 +94,20 @@ fn main() -> Result<()> {
     // It ends as cancelled.
     drop(job.join());
     Ok(())
+}
+
+fn store(
+    memory: &str,
+    working: &str,
+    style: Option<&str>,
+) -> thalweg::Result<Option<StateStoreConfig>> {
+    let mut options = vec![
+        ("state.backend.type", "rocksdb"),
+        ("process.memory", memory),
+        ("state.backend.rocksdb.localdir", working),
+    ];
+    options.extend(style.map(|style| ("state.backend.rocksdb.compaction.style", style)));
+    thalweg::state_backend(options)
 }
 
 /// A job under measurement.
