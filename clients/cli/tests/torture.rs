@@ -179,7 +179,11 @@ fn newest(folder: &Path) -> Option<PathBuf> {
         for checkpoint in fs::read_dir(attempt.unwrap().path()).unwrap() {
             let path = checkpoint.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let number: u64 = name.strip_prefix("chk-")?.parse().unwrap();
+            // Beside them may lie what the process was killed over.
+            let Some(number) = name.strip_prefix("chk-") else {
+                continue;
+            };
+            let number: u64 = number.parse().unwrap();
             if path.join("_metadata").exists() {
                 found.push((number, path));
             }
