@@ -144,10 +144,10 @@ impl Plan {
 impl Watch {
     fn look(&mut self, records: u64, seconds: u64, over: &AtomicBool) {
         let now = Instant::now();
-        let started = *self.started.get_or_insert(now);
-        if records > 0 {
+        if self.started.is_some() {
             self.longest = self.longest.max(now - self.last);
         }
+        let started = *self.started.get_or_insert(now);
         self.last = now;
         let second = (now - started).as_secs();
         if second > self.second {

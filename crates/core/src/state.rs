@@ -18,6 +18,7 @@ mod changes;
 mod chunked;
 mod declared;
 mod entries;
+mod entry_writer;
 mod frozen;
 mod frozen_store;
 mod handle;
@@ -34,10 +35,12 @@ mod snapshot;
 pub mod store;
 mod table;
 mod ttl;
+mod view;
 
 pub use changes::Changes;
 pub use chunked::{Chunked, SharedChunks};
 pub use entries::Entries;
+pub use entry_writer::EntryWriter;
 pub use frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots, FrozenState, FrozenTable};
 pub use frozen_store::FrozenStore;
 pub use handle::{AggregatingState, ReducingState, ValueState};
@@ -58,3 +61,4 @@ pub use ttl::{
     StateTtlConfig, StateVisibility, TtlAggregatingState, TtlListState, TtlMapState,
     TtlReducingState, TtlStates, TtlValueState, UpdateType,
 };
+pub use view::{Content, LayerTableView, LayerView, StateView, TableView};

@@ -12,7 +12,7 @@ use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
 use thalweg_core::error::{Error, ErrorKind, Result};
-use thalweg_state::CheckpointStorage;
+use thalweg_state::storage::{Buffered, CheckpointStorage, StorageFile};
 
 use crate::errors::{Action, Place};
 use crate::io::Io;
@@ -164,6 +164,10 @@ impl CheckpointStorage for ObjectStorage {
     fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let mut source = bytes;
         self.write_from(path, bytes.len() as u64, &mut source)
+    }
+
+    fn create<'a>(&'a self, path: &str) -> Result<Box<dyn StorageFile + 'a>> {
+        Ok(Box::new(Buffered::new(self, path)))
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {

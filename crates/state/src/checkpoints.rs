@@ -1,13 +1,16 @@
 //! The checkpoints of a job: written, kept, found again.
 
+mod small_or_file;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::id::OperatorUid;
 use thalweg_core::state::store::StoreFile;
-use thalweg_core::state::{StateLayer, StateSnapshot, merge_layers};
+use thalweg_core::state::{LayerView, StateLayer, StateSnapshot, StateView, merge_layers};
 
+use self::small_or_file::{SmallOrFile, Written};
 use crate::format::{
     FileKind, LayerFile, Metadata, StateLocation, open, read_layer, read_metadata, read_snapshot,
     seal, write_layer, write_metadata, write_snapshot,
@@ -31,6 +34,20 @@ pub struct CheckpointStore {
     // The directory of a savepoint, which is named after no number.
     savepoint: Option<String>,
     inline_bytes_max: usize,
+}
+
+/// What has become of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrittenLayer {
+    /// Nothing: it is the whole of a state that is so small that it stands in the metadata.
+    Small,
+    /// A file.
+    File {
+        /// Its length.
+        bytes: u64,
+        /// How many entries and removals it holds.
+        entries: usize,
+    },
 }
 
 /// A checkpoint, read back.
@@ -73,11 +90,6 @@ impl CheckpointStore {
         self
     }
 
-    /// Whether a state of so many bytes stands in the metadata.
-    pub fn is_inline(&self, bytes: usize) -> bool {
-        bytes <= self.inline_bytes_max
-    }
-
     /// The place of a checkpoint, for messages.
     pub fn place(&self, checkpoint: u64) -> String {
         self.storage.display(&self.directory(checkpoint))
@@ -114,24 +126,22 @@ impl CheckpointStore {
     /// Writes the state of an operator instance; `file` is a name that no other instance has.
     ///
     /// # Errors
-    /// What the storage fails with.
+    /// What the storage fails with; what a store fails with that the state lies in.
     pub fn write_state(
         &self,
         checkpoint: u64,
         file: &str,
-        snapshot: &StateSnapshot,
+        state: &StateView<'_>,
     ) -> Result<StateLocation> {
-        let mut body = Vec::new();
-        write_snapshot(snapshot, &mut body);
-        if self.is_inline(body.len()) {
-            return Ok(StateLocation::Inline(body));
-        }
-        let sealed = seal(FileKind::State, &body);
         let path = format!("{}/{file}", self.directory(checkpoint));
-        self.storage.write(&path, &sealed)?;
-        Ok(StateLocation::File {
-            name: file.to_owned(),
-            bytes: sealed.len() as u64,
+        let mut place = SmallOrFile::new(self, FileKind::State, path);
+        write_snapshot(state, &mut |bytes| place.append(bytes))?;
+        Ok(match place.finish()? {
+            Written::Small(body) => StateLocation::Inline(body),
+            Written::File(bytes) => StateLocation::File {
+                name: file.to_owned(),
+                bytes,
+            },
         })
     }
 
@@ -153,18 +163,19 @@ impl CheckpointStore {
         self.storage.put_file(&path, &file.path)
     }
 
-    /// Writes a layer of an instance's state where several checkpoints may refer to it. Returns the
-    /// length of its file.
+    /// Writes a layer of an instance's state where several checkpoints may refer to it.
     ///
     /// # Errors
     /// What the storage fails with.
-    pub fn write_layer(&self, name: &str, layer: &StateLayer) -> Result<u64> {
-        let mut body = Vec::new();
-        write_layer(layer, &mut body);
-        let sealed = seal(FileKind::Layer, &body);
+    pub fn write_layer(&self, name: &str, layer: &LayerView<'_>) -> Result<WrittenLayer> {
         let path = format!("{}/{name}", self.below(SHARED));
-        self.storage.write(&path, &sealed)?;
-        Ok(sealed.len() as u64)
+        let mut place = SmallOrFile::new(self, FileKind::Layer, path);
+        let entries = write_layer(layer, &mut |bytes| place.append(bytes))?;
+        if layer.whole && place.is_small() {
+            return Ok(WrittenLayer::Small);
+        }
+        let bytes = place.into_file()?;
+        Ok(WrittenLayer::File { bytes, entries })
     }
 
     /// The names of the shared files.
@@ -377,8 +388,8 @@ fn load_layer(
 ) -> Result<StateLayer> {
     let path = beside(directory, &layer.name);
     let read = storage.read(&path).and_then(|file| {
-        let (_, body) = open(FileKind::Layer, &file)?;
-        read_layer(body)
+        let (version, body) = open(FileKind::Layer, &file)?;
+        read_layer(version, body)
     });
     read.map_err(|error| {
         let (needs, shown) = (storage.display(directory), storage.display(&path));

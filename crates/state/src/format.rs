@@ -1,5 +1,6 @@
 //! What stands in checkpoint files. `docs/formats/checkpoint.md` has it byte by byte.
 
+mod entries;
 mod envelope;
 mod layer;
 mod metadata;
@@ -9,7 +10,7 @@ mod stores;
 
 #[cfg(test)]
 pub(crate) use envelope::set_version;
-pub use envelope::{FileKind, VERSION, open, seal};
+pub use envelope::{ByteSink, FileKind, Sealing, VERSION, open, seal};
 pub use layer::{read_layer, write_layer};
 pub use metadata::{
     CheckpointKind, InstanceState, LayerFile, Metadata, OperatorState, StateLocation,

@@ -16,9 +16,9 @@ mod shared_files;
 pub mod storage;
 pub mod store;
 
-pub use checkpoints::{CheckpointStore, Loaded};
+pub use checkpoints::{CheckpointStore, Loaded, WrittenLayer};
 pub use format::{
     CheckpointKind, InstanceState, LayerFile, Metadata, OperatorState, StateLocation,
 };
 pub use shared_files::SharedFiles;
-pub use storage::{CheckpointStorage, LocalDirectory};
+pub use storage::{CheckpointStorage, LocalDirectory, StorageFile};

@@ -10,10 +10,10 @@
 use std::collections::BTreeSet;
 
 use thalweg_core::error::{Error, ErrorKind, Result};
-use thalweg_core::state::StateLayer;
+use thalweg_core::state::LayerView;
 use thalweg_core::state::store::StoreFile;
 
-use crate::checkpoints::CheckpointStore;
+use crate::checkpoints::{CheckpointStore, WrittenLayer};
 
 /// The shared files of a job, and who refers to them.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +53,7 @@ impl SharedFiles {
         self.stored.contains(name) && !self.doubtful.contains(name)
     }
 
-    /// Stores a layer, and over what an attempt that was cut short has left under its name. Returns
-    /// the length of its file.
+    /// Stores a layer, and over what an attempt that was cut short has left under its name.
     ///
     /// # Errors
     /// What the storage fails with.
@@ -62,14 +61,17 @@ impl SharedFiles {
         &mut self,
         store: &CheckpointStore,
         name: &str,
-        layer: &StateLayer,
-    ) -> Result<u64> {
+        layer: &LayerView<'_>,
+    ) -> Result<WrittenLayer> {
         // A failed write may have happened: then it is deleted as what nobody refers to.
         self.stored.insert(name.to_owned());
         self.doubtful.insert(name.to_owned());
-        let bytes = store.write_layer(name, layer)?;
+        let written = store.write_layer(name, layer)?;
         self.doubtful.remove(name);
-        Ok(bytes)
+        if written == WrittenLayer::Small {
+            self.stored.remove(name);
+        }
+        Ok(written)
     }
 
     /// Stores a file, unless it is there.

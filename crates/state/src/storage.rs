@@ -1,5 +1,6 @@
 //! Where checkpoint files lie.
 
+mod buffered;
 mod local;
 mod schemes;
 
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use thalweg_core::error::Result;
 
+pub use buffered::Buffered;
 pub use local::LocalDirectory;
 pub use schemes::{Opener, open, register};
 
@@ -23,6 +25,13 @@ pub trait CheckpointStorage: Send + Sync {
     /// # Errors
     /// `Retryable` if the storage cannot take it: no room, no right, no connection.
     fn write(&self, path: &str, bytes: &[u8]) -> Result<()>;
+
+    /// Begins a file that is written piece by piece. It is there when it is finished, and never if it
+    /// is dropped before.
+    ///
+    /// # Errors
+    /// As [`CheckpointStorage::write`].
+    fn create<'a>(&'a self, path: &str) -> Result<Box<dyn StorageFile + 'a>>;
 
     /// Reads a file.
     ///
@@ -57,6 +66,21 @@ pub trait CheckpointStorage: Send + Sync {
 
     /// What users see of a path: with the root, so that it can be typed, and [`open`]ed.
     fn display(&self, path: &str) -> String;
+}
+
+/// A file of a storage on its way.
+pub trait StorageFile {
+    /// Goes on with the file.
+    ///
+    /// # Errors
+    /// As [`CheckpointStorage::write`].
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Ends the file. When this returns it is durable; until then no reader sees any of it.
+    ///
+    /// # Errors
+    /// As [`CheckpointStorage::write`].
+    fn finish(self: Box<Self>) -> Result<()>;
 }
 
 impl fmt::Debug for dyn CheckpointStorage {

@@ -112,7 +112,7 @@ impl Instance {
         let chain = self.chain.take();
         let since = chain.as_ref().map(|(stored, _)| *stored);
         let changes = since.and_then(|since| frozen.changes_since(since));
-        let layer = frozen.encode_layer(changes.as_ref()).unwrap();
+        let layer = frozen.layer(changes.as_ref()).encode().unwrap();
         if let Some(changes) = &changes {
             assert!(layer.len() <= changes.len(), "the bound holds");
         }
@@ -121,10 +121,20 @@ impl Instance {
             layers.clear();
         }
         let mut bytes = Vec::new();
-        write_layer(&layer, &mut bytes);
-        layers.push(read_layer(&bytes).unwrap());
+        write_layer(&frozen.layer(changes.as_ref()), &mut |part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        })
+        .unwrap();
+        let read = read_layer(VERSION, &bytes).unwrap();
+        assert_eq!(read, layer);
+        layers.push(read);
         let mut beside = Vec::new();
-        write_snapshot(&frozen.encode_beside_layers().unwrap(), &mut beside);
+        write_snapshot(&frozen.beside_layers(), &mut |part| {
+            beside.extend_from_slice(part);
+            Ok(())
+        })
+        .unwrap();
         let mut read = read_snapshot(VERSION, &beside).unwrap();
         merge_layers(&mut read, &layers).unwrap();
         self.chain = Some((generation, layers));
@@ -216,7 +226,7 @@ impl Run {
         let mut all = Vec::new();
         for instance in &mut self.instances {
             let frozen = instance.ctx.freeze().unwrap();
-            let whole = frozen.encode().unwrap();
+            let whole = frozen.whole().encode().unwrap();
             if stored {
                 let had = instance.chain.as_ref().map_or(0, |(_, l)| l.len());
                 let read = instance.store(&frozen);
@@ -242,7 +252,7 @@ impl Run {
 /// What a layer has of values whose time came later is read, and dropped then, as on any restart.
 fn expired_out(read: &StateSnapshot, now: i64) -> Sorted {
     let mut restored = instance((0, 1), now, read);
-    let expired = sorted(&restored.ctx.freeze().unwrap().encode().unwrap());
+    let expired = sorted(&restored.ctx.freeze().unwrap().whole().encode().unwrap());
     let mut left = sorted(read);
     if let Some(list) = expired.get("l") {
         left.insert("l".to_owned(), list.clone());
@@ -323,8 +333,8 @@ fn layers_that_are_not_those_of_a_state_are_damage() {
     let mut run = Run::new();
     run.step(&Use::Value("a".to_owned(), 1));
     let frozen = run.instances[0].ctx.freeze().unwrap();
-    let whole = frozen.encode_layer(None).unwrap();
-    let beside = frozen.encode_beside_layers().unwrap();
+    let whole = frozen.layer(None).encode().unwrap();
+    let beside = frozen.beside_layers().encode().unwrap();
     let merged = |layers: &[StateLayer]| merge_layers(&mut beside.clone(), layers);
     assert!(merged(std::slice::from_ref(&whole)).is_ok());
     let change = StateLayer {

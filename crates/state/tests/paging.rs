@@ -219,8 +219,8 @@ impl Run {
         let frozen = self.instances.iter_mut().map(|i| i.ctx.freeze().unwrap());
         let frozen: Vec<_> = frozen.collect();
         let snapshots = frozen.iter().map(|frozen| match files {
-            true => frozen.encode_beside_store().unwrap(),
-            false => frozen.encode().unwrap(),
+            true => frozen.beside_store().encode().unwrap(),
+            false => frozen.whole().encode().unwrap(),
         });
         let snapshots: Vec<_> = snapshots.collect();
         let dealt = redistribute(&snapshots, parallelism, GROUPS);

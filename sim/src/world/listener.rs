@@ -10,7 +10,7 @@ use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::{FrozenState, Redistribution, StateSnapshot, TableSnapshot};
+use thalweg_core::state::{FrozenState, Redistribution, StateSnapshot, StateView, TableSnapshot};
 use thalweg_runtime::checkpoint::{BarrierListener, CheckpointRequest, Moment, StoringListener};
 use thalweg_state::format::write_snapshot;
 
@@ -45,7 +45,11 @@ pub fn snapshot_hash(snapshot: &StateSnapshot) -> u64 {
         table.entries = entries.into_iter().collect();
     }
     let mut bytes = Vec::new();
-    write_snapshot(&ordered, &mut bytes);
+    let written = write_snapshot(&StateView::from(&ordered), &mut |part| {
+        bytes.extend_from_slice(part);
+        Ok(())
+    });
+    assert!(written.is_ok(), "memory takes all");
     stable_hash_bytes(&bytes)
 }
 
@@ -117,7 +121,7 @@ impl BarrierListener for SimListener {
         freeze: &mut dyn FnMut() -> Result<FrozenState>,
     ) -> Result<()> {
         let state = freeze()?;
-        let hash = snapshot_hash(&state.encode()?);
+        let hash = snapshot_hash(&state.whole().encode()?);
         let instance = (uid.clone(), info.index);
         match moment {
             Moment::Barrier(checkpoint) => {

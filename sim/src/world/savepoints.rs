@@ -11,7 +11,7 @@ use thalweg_runtime::checkpoint::{
     ManualRequest, Reply, Requests, Savepoints, StartingPoint, Stopped,
 };
 use thalweg_state::checkpoints::load_named;
-use thalweg_state::{CheckpointStorage, CheckpointStore, Loaded, savepoints};
+use thalweg_state::{CheckpointStorage, CheckpointStore, Loaded, StorageFile, savepoints};
 
 use super::World;
 use super::process::Process;
@@ -78,6 +78,10 @@ impl Below {
 impl CheckpointStorage for Below {
     fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
         self.0.write(&self.path(path), bytes)
+    }
+
+    fn create<'a>(&'a self, path: &str) -> Result<Box<dyn StorageFile + 'a>> {
+        self.0.create(&self.path(path))
     }
 
     fn put_file(&self, path: &str, from: &Path) -> Result<()> {

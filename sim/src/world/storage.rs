@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::key_group::stable_hash_bytes;
-use thalweg_core::state::Entries;
-use thalweg_state::CheckpointStorage;
+use thalweg_core::state::{Entries, LayerView};
 use thalweg_state::checkpoints::METADATA;
 use thalweg_state::format::{FileKind, open, read_layer, seal, write_layer};
+use thalweg_state::storage::{Buffered, CheckpointStorage, StorageFile};
 
 use super::power::Power;
 use crate::journal::Journal;
@@ -139,8 +139,8 @@ impl SimStorage {
 
     /// A layer on its way to a file: counted, and with the planted bug.
     fn layer(&self, bytes: &[u8]) -> Result<Vec<u8>> {
-        let (_, body) = open(FileKind::Layer, bytes)?;
-        let mut layer = read_layer(body)?;
+        let (version, body) = open(FileKind::Layer, bytes)?;
+        let mut layer = read_layer(version, body)?;
         self.journal.count(|counts| match layer.whole {
             true => counts.layers.0 += 1,
             false => counts.layers.1 += 1,
@@ -149,7 +149,10 @@ impl SimStorage {
             layer.removed = Entries::default();
         }
         let mut body = Vec::new();
-        write_layer(&layer, &mut body);
+        write_layer(&LayerView::from(&layer), &mut |part| {
+            body.extend_from_slice(part);
+            Ok(())
+        })?;
         Ok(seal(FileKind::Layer, &body))
     }
 
@@ -213,6 +216,10 @@ impl CheckpointStorage for SimStorage {
         Err(Error::unsupported(format!(
             "`{path}`: simulated files are not files of this machine"
         )))
+    }
+
+    fn create<'a>(&'a self, path: &str) -> Result<Box<dyn StorageFile + 'a>> {
+        Ok(Box::new(Buffered::new(self, path)))
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {

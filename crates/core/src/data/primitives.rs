@@ -15,9 +15,11 @@ macro_rules! number {
             fn schema() -> Schema {
                 $schema
             }
+            #[inline]
             fn encode(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
+            #[inline]
             fn decode(input: &mut &[u8]) -> Result<Self> {
                 let mut bytes = [0u8; size_of::<$type>()];
                 bytes.copy_from_slice(take_bytes(input, size_of::<$type>())?);

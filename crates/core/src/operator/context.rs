@@ -240,7 +240,7 @@ impl Context {
     /// # Errors
     /// As [`Context::freeze`].
     pub fn snapshot(&mut self) -> Result<StateSnapshot> {
-        self.freeze()?.encode()
+        self.freeze()?.whole().encode()
     }
 
     /// Keeps keyed state in a store, before it is restored. For runtimes.

@@ -93,8 +93,9 @@ impl Tracking {
             return;
         }
         if let Some(removed) = &mut self.removed {
-            removed.push_with(Some(keys.group(slot, self.max_parallelism)), |bytes| {
+            removed.push_with(|bytes| {
                 keys.write_key(slot, bytes);
+                Some(keys.group(slot, self.max_parallelism))
             });
             // To write all is cheaper then, and what is remembered must have an end.
             if removed.len() > REMOVED_MIN.max(keys_max / 2) {

@@ -18,20 +18,29 @@ pub struct Entries {
 impl Entries {
     /// Appends an entry.
     pub fn push(&mut self, group: Option<u32>, entry: &[u8]) {
-        self.push_with(group, |out| out.extend_from_slice(entry));
+        self.push_with(|out| {
+            out.extend_from_slice(entry);
+            group
+        });
     }
 
-    /// Appends an entry that `write` appends to the buffer.
+    /// Appends an entry: what `write` appends to the buffer, which says its key group.
     #[inline]
-    pub fn push_with(&mut self, group: Option<u32>, write: impl FnOnce(&mut Vec<u8>)) {
-        let head = self.buffer.len();
-        group.unwrap_or(NO_GROUP).encode(&mut self.buffer);
-        0u32.encode(&mut self.buffer);
-        let start = self.buffer.len();
-        write(&mut self.buffer);
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<u32>) {
+        let start = self.buffer.len() + HEAD_BYTES;
+        self.buffer.extend_from_slice(&[0; HEAD_BYTES]);
+        let group = write(&mut self.buffer).unwrap_or(NO_GROUP);
         let len = (self.buffer.len() - start) as u32;
-        self.buffer[head + 4..start].copy_from_slice(&len.to_le_bytes());
+        let head = &mut self.buffer[start - HEAD_BYTES..start];
+        head[..4].copy_from_slice(&group.to_le_bytes());
+        head[4..].copy_from_slice(&len.to_le_bytes());
         self.count += 1;
+    }
+
+    /// Forgets all, but keeps the memory.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.count = 0;
     }
 
     /// How many there are.
@@ -61,14 +70,24 @@ impl Entries {
     /// # Errors
     /// `Corrupt` if there are not so many.
     pub fn take(input: &mut &[u8], count: usize) -> Result<Self> {
+        let mut entries = Entries::default();
+        entries.take_more(input, count)?;
+        Ok(entries)
+    }
+
+    /// Takes further entries, as [`Entries::take`] does.
+    ///
+    /// # Errors
+    /// `Corrupt` if there are not so many.
+    pub fn take_more(&mut self, input: &mut &[u8], count: usize) -> Result<()> {
         let all = *input;
         for _ in 0..count {
             read(input)?;
         }
-        Ok(Entries {
-            buffer: all[..all.len() - input.len()].to_vec(),
-            count,
-        })
+        self.buffer
+            .extend_from_slice(&all[..all.len() - input.len()]);
+        self.count += count;
+        Ok(())
     }
 
     /// Appends all entries of another table.

@@ -8,22 +8,20 @@ use std::sync::Arc;
 
 use super::changes::{Changes, FrozenChanges};
 use super::entries::Entries;
+use super::entry_writer::EntryWriter;
 use super::frozen_store::FrozenStore;
 use super::key_index::Slot;
-use super::layers::{LayerTable, StateLayer};
 use super::paging::Bits;
-use super::snapshot::{Redistribution, StateSnapshot, StoreSnapshot, TableSnapshot};
+use super::snapshot::{Redistribution, StoreSnapshot, TableSnapshot};
+use super::view::{Content, LayerTableView, LayerView, StateView, TableView};
 use crate::data::{Data, Schema};
 use crate::error::Result;
 use crate::time::ProcessingTime;
 
 /// The keys of an operator instance at one moment.
 pub trait FrozenKeys: Send + Sync {
-    /// Appends the canonical bytes of a slot's key.
-    fn write_key(&self, slot: Slot, out: &mut Vec<u8>);
-
-    /// The key group of a slot's key.
-    fn group(&self, slot: Slot, max_parallelism: u32) -> u32;
+    /// Appends the canonical bytes of a slot's key. Returns its key group.
+    fn write_key(&self, slot: Slot, max_parallelism: u32, out: &mut Vec<u8>) -> u32;
 
     /// Whether a slot has a key.
     fn contains(&self, slot: Slot) -> bool;
@@ -34,8 +32,8 @@ pub trait FrozenEntries: Send + Sync {
     /// Appends all of them.
     ///
     /// # Errors
-    /// None for what is in memory; what a store fails with.
-    fn write(&self, out: &mut Entries) -> Result<()>;
+    /// What `out` fails with, or a store that has them.
+    fn write(&self, out: &mut EntryWriter<'_>) -> Result<()>;
 
     /// The entries by slot, if a part of them can be written.
     fn by_slot(&self) -> Option<&dyn FrozenSlots> {
@@ -45,15 +43,22 @@ pub trait FrozenEntries: Send + Sync {
 
 /// The entries of a keyed table at one moment, each under its slot.
 pub trait FrozenSlots {
-    /// Appends the entries of some slots to `out`, and the keys of those that have none to `cleared`.
-    /// Slots without a key are passed over.
-    fn write_slots(&self, slots: &Bits, cleared: &mut Entries, out: &mut Entries);
+    /// Appends the entries of some slots.
+    ///
+    /// # Errors
+    /// What `out` fails with.
+    fn write_slots(&self, slots: &Bits, out: &mut EntryWriter<'_>) -> Result<()>;
+
+    /// Appends the keys of those of some slots that have a key and no entry.
+    ///
+    /// # Errors
+    /// What `out` fails with.
+    fn write_cleared(&self, slots: &Bits, out: &mut EntryWriter<'_>) -> Result<()>;
 }
 
 impl FrozenEntries for Entries {
-    fn write(&self, out: &mut Entries) -> Result<()> {
-        out.append(self);
-        Ok(())
+    fn write(&self, out: &mut EntryWriter<'_>) -> Result<()> {
+        out.append(self)
     }
 }
 
@@ -100,51 +105,63 @@ impl Debug for FrozenState {
     }
 }
 
-impl FrozenTable {
-    /// Writes the entries.
-    ///
-    /// # Errors
-    /// As [`FrozenEntries::write`].
-    pub fn encode(&self) -> Result<TableSnapshot> {
-        let mut entries = Entries::default();
-        self.entries.write(&mut entries)?;
-        Ok(TableSnapshot {
-            name: self.name.clone(),
-            redistribution: self.redistribution,
-            schema: self.schema.clone(),
-            entries,
-        })
-    }
-}
-
 impl FrozenState {
-    /// Writes every state, whatever it is kept in: any backend can read it.
-    ///
-    /// # Errors
-    /// As [`FrozenEntries::write`].
-    pub fn encode(&self) -> Result<StateSnapshot> {
-        let tables: Result<_> = self.tables.iter().map(FrozenTable::encode).collect();
-        Ok(StateSnapshot {
-            tables: tables?,
+    /// Every state, whatever it is kept in: any backend can read it.
+    pub fn whole(&self) -> StateView<'_> {
+        StateView {
+            tables: self.tables.iter().map(TableView::of).collect(),
             stores: Vec::new(),
-        })
+        }
     }
 
-    /// Writes the states that are not in a store, and names the files of the store.
-    ///
-    /// # Errors
-    /// As [`FrozenEntries::write`].
-    pub fn encode_beside_store(&self) -> Result<StateSnapshot> {
+    /// The states that are not in a store, and the files of the store.
+    pub fn beside_store(&self) -> StateView<'_> {
         let beside = self.tables.iter().filter(|table| !table.in_store);
-        let tables: Result<_> = beside.map(FrozenTable::encode).collect();
         let store = self.store.iter().map(|store| StoreSnapshot {
             checkpoint: store.checkpoint.clone(),
             tables: store.tables.clone(),
         });
-        Ok(StateSnapshot {
-            tables: tables?,
+        StateView {
+            tables: beside.map(TableView::of).collect(),
             stores: store.collect(),
-        })
+        }
+    }
+
+    /// All that no layer holds: tables that lie in layers have no entries in it.
+    pub fn beside_layers(&self) -> StateView<'_> {
+        let mut beside = self.beside_store();
+        for (_, layered) in self.layered() {
+            for table in &mut beside.tables {
+                if table.name == layered.name {
+                    table.content = Content::None;
+                }
+            }
+        }
+        beside
+    }
+
+    /// The tables whose changes are noted: all of them, or changes only.
+    pub fn layer<'a>(&'a self, changes: Option<&'a Changes>) -> LayerView<'a> {
+        let table = |(at, table): (usize, &'a FrozenTable)| {
+            let slots = table.entries.by_slot();
+            let (cleared, entries) = match (changes, slots) {
+                (Some(changes), Some(slots)) => {
+                    let bits = &changes.slots[at];
+                    (Content::Cleared(slots, bits), Content::Slots(slots, bits))
+                }
+                _ => (Content::None, Content::All(table.entries.as_ref())),
+            };
+            LayerTableView {
+                name: &table.name,
+                cleared,
+                entries,
+            }
+        };
+        LayerView {
+            whole: changes.is_none(),
+            removed: changes.map_or(Content::None, |changes| Content::All(&changes.removed)),
+            tables: self.layered().map(table).collect(),
+        }
     }
 
     /// Which freezing of its instance this is, counted from 1; `None` if no changes are noted.
@@ -155,51 +172,6 @@ impl FrozenState {
     /// What has changed since an earlier freezing; `None` if that is not known any more.
     pub fn changes_since(&self, generation: u64) -> Option<Changes> {
         self.changes.as_ref()?.since(generation)
-    }
-
-    /// Writes the tables whose changes are noted: all of them, or changes only.
-    ///
-    /// # Errors
-    /// As [`FrozenEntries::write`].
-    pub fn encode_layer(&self, changes: Option<&Changes>) -> Result<StateLayer> {
-        let mut layer = StateLayer {
-            whole: changes.is_none(),
-            removed: changes.map_or_else(Entries::default, |changes| changes.removed.clone()),
-            tables: Vec::new(),
-        };
-        for (at, table) in self.layered() {
-            let mut written = LayerTable {
-                name: table.name.clone(),
-                ..LayerTable::default()
-            };
-            let LayerTable {
-                cleared, entries, ..
-            } = &mut written;
-            match (changes, table.entries.by_slot()) {
-                (Some(changes), Some(slots)) => {
-                    slots.write_slots(&changes.slots[at], cleared, entries);
-                }
-                _ => table.entries.write(entries)?,
-            }
-            layer.tables.push(written);
-        }
-        Ok(layer)
-    }
-
-    /// Writes all else: tables that lie in layers have no entries in it.
-    ///
-    /// # Errors
-    /// As [`FrozenEntries::write`].
-    pub fn encode_beside_layers(&self) -> Result<StateSnapshot> {
-        let mut beside = self.clone();
-        for (_, layered) in self.layered() {
-            for table in &mut beside.tables {
-                if table.name == layered.name {
-                    table.entries = Arc::new(Entries::default());
-                }
-            }
-        }
-        beside.encode_beside_store()
     }
 
     /// The tables that can be written in layers, with their numbers among the tracked ones.
@@ -233,17 +205,14 @@ pub(super) struct FrozenTimers {
 }
 
 impl FrozenEntries for FrozenTimers {
-    fn write(&self, out: &mut Entries) -> Result<()> {
+    fn write(&self, out: &mut EntryWriter<'_>) -> Result<()> {
         for (time, slots) in &self.timers {
             for slot in slots {
                 let keys = self.keys.as_ref().filter(|_| *slot != Slot::NONE);
-                let group = keys.map(|keys| keys.group(*slot, self.max_parallelism));
-                out.push_with(group, |bytes| {
+                out.push_with(|bytes| {
                     time.encode(bytes);
-                    if let Some(keys) = keys {
-                        keys.write_key(*slot, bytes);
-                    }
-                });
+                    keys.map(|keys| keys.write_key(*slot, self.max_parallelism, bytes))
+                })?;
             }
         }
         Ok(())

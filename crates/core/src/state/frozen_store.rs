@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::entries::Entries;
+use super::entry_writer::EntryWriter;
 use super::frozen::FrozenEntries;
 use super::paging::PagingSpec;
 use super::snapshot::StoredTable;
@@ -40,7 +40,7 @@ impl FrozenStore {
     }
 
     /// Visits all entries of a table.
-    fn scan(&self, number: u8, out: &mut Entries) -> Result<()> {
+    fn scan(&self, number: u8, out: &mut EntryWriter<'_>) -> Result<()> {
         let directory = self.links.with_extension(format!("read-{number}"));
         let store = self.spec.backend.open(OpenStore {
             directory: &directory,
@@ -55,7 +55,12 @@ impl FrozenStore {
         scanned
     }
 
-    fn scan_open(&self, store: &mut dyn StateStore, number: u8, out: &mut Entries) -> Result<()> {
+    fn scan_open(
+        &self,
+        store: &mut dyn StateStore,
+        number: u8,
+        out: &mut EntryWriter<'_>,
+    ) -> Result<()> {
         let table = self.of_store[usize::from(number)];
         let now_ms = self.spec.clock.now().millis();
         for group in self.checkpoint.key_groups.clone() {
@@ -63,10 +68,11 @@ impl FrozenStore {
             store.scan(&start, &end, &mut |key, value| {
                 let parts = StoredKey::parse(key)?;
                 if !table.is_expired(value, now_ms) {
-                    out.push_with(Some(group), |bytes| {
+                    out.push_with(|bytes| {
                         bytes.extend_from_slice(parts.key);
                         bytes.extend_from_slice(value);
-                    });
+                        Some(group)
+                    })?;
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
@@ -88,7 +94,7 @@ pub(super) struct StoredEntries {
 }
 
 impl FrozenEntries for StoredEntries {
-    fn write(&self, out: &mut Entries) -> Result<()> {
+    fn write(&self, out: &mut EntryWriter<'_>) -> Result<()> {
         self.store.scan(self.number, out)
     }
 }

@@ -228,12 +228,10 @@ fn known<K>(hashed: Option<&Hashed<K>>) -> &Hashed<K> {
 }
 
 impl<K: Key> FrozenKeys for FrozenIndex<K> {
-    fn write_key(&self, slot: Slot, out: &mut Vec<u8>) {
-        known(self.0.get(slot.index())).key.encode(out);
-    }
-
-    fn group(&self, slot: Slot, max_parallelism: u32) -> u32 {
-        key_group(known(self.0.get(slot.index())).hash, max_parallelism)
+    fn write_key(&self, slot: Slot, max_parallelism: u32, out: &mut Vec<u8>) -> u32 {
+        let hashed = known(self.0.get(slot.index()));
+        hashed.key.encode(out);
+        key_group(hashed.hash, max_parallelism)
     }
 
     fn contains(&self, slot: Slot) -> bool {

@@ -116,7 +116,7 @@ mod tests {
         timers: Vec<(&'static str, InstantSlots)>,
     ) -> StateSnapshot {
         let frozen = states.freeze(GROUPS, ProcessingTime(0), timers);
-        frozen.and_then(|frozen| frozen.encode()).unwrap()
+        frozen.and_then(|frozen| frozen.whole().encode()).unwrap()
     }
 
     /// A snapshot of `value` under `key`, with a timer.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::chunked::{Chunked, SharedChunks};
 use super::entries::Entries;
+use super::entry_writer::EntryWriter;
 use super::frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots};
 use super::key_index::{ErasedKeyIndex, Slot};
 use super::paging::{Bits, PagedTable};
@@ -68,9 +69,9 @@ impl<T: Clone> SlotTable<T> {
 }
 
 impl<T: Data> FrozenEntries for SharedSlots<T> {
-    fn write(&self, out: &mut Entries) -> Result<()> {
+    fn write(&self, out: &mut EntryWriter<'_>) -> Result<()> {
         for (index, value) in self.values.iter() {
-            self.push(Slot(index as u32), Some(value), out);
+            self.push(Slot(index as u32), Some(value), out)?;
         }
         Ok(())
     }
@@ -81,29 +82,37 @@ impl<T: Data> FrozenEntries for SharedSlots<T> {
 }
 
 impl<T: Data> FrozenSlots for SharedSlots<T> {
-    fn write_slots(&self, slots: &Bits, cleared: &mut Entries, out: &mut Entries) {
+    fn write_slots(&self, slots: &Bits, out: &mut EntryWriter<'_>) -> Result<()> {
         for index in slots.iter() {
-            let slot = Slot(index as u32);
-            match self.values.get(index) {
-                Some(value) => self.push(slot, Some(value), out),
-                None if self.keys.contains(slot) => self.push(slot, None, cleared),
-                None => {}
+            if let Some(value) = self.values.get(index) {
+                self.push(Slot(index as u32), Some(value), out)?;
             }
         }
+        Ok(())
+    }
+
+    fn write_cleared(&self, slots: &Bits, out: &mut EntryWriter<'_>) -> Result<()> {
+        for index in slots.iter() {
+            let slot = Slot(index as u32);
+            if self.values.get(index).is_none() && self.keys.contains(slot) {
+                self.push(slot, None, out)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl<T: Data> SharedSlots<T> {
     /// Appends the key of a slot, and a value behind it.
     #[inline]
-    fn push(&self, slot: Slot, value: Option<&T>, out: &mut Entries) {
-        let group = self.keys.group(slot, self.max_parallelism);
-        out.push_with(Some(group), |bytes| {
-            self.keys.write_key(slot, bytes);
+    fn push(&self, slot: Slot, value: Option<&T>, out: &mut EntryWriter<'_>) -> Result<()> {
+        out.push_with(|bytes| {
+            let group = self.keys.write_key(slot, self.max_parallelism, bytes);
             if let Some(value) = value {
                 value.encode(bytes);
             }
-        });
+            Some(group)
+        })
     }
 }
 

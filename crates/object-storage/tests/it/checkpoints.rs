@@ -8,7 +8,7 @@ use thalweg_core::data::Schema;
 use thalweg_core::error::{Error, ErrorKind};
 use thalweg_core::id::OperatorUid;
 use thalweg_core::state::store::StoreFile;
-use thalweg_core::state::{Redistribution, StateSnapshot, TableSnapshot};
+use thalweg_core::state::{Redistribution, StateSnapshot, StateView, TableSnapshot};
 use thalweg_state::checkpoints::load_named;
 use thalweg_state::{
     CheckpointKind, CheckpointStore, InstanceState, Metadata, OperatorState, SharedFiles,
@@ -35,7 +35,11 @@ fn complete(store: &CheckpointStore, checkpoint: u64, kind: CheckpointKind, shar
         layers: Vec::new(),
         finished: false,
         location: store
-            .write_state(checkpoint, &format!("count-{index}"), &snapshot(bytes))
+            .write_state(
+                checkpoint,
+                &format!("count-{index}"),
+                &StateView::from(&snapshot(bytes)),
+            )
             .unwrap(),
     };
     let metadata = Metadata {

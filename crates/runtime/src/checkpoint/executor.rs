@@ -340,15 +340,15 @@ impl CheckpointExecutor {
         let state = &instance.state;
         let (written, layers) = match target.kind {
             // A savepoint can be moved, and read by any backend.
-            CheckpointKind::Savepoint => (state.encode()?, Vec::new()),
+            CheckpointKind::Savepoint => (state.whole(), Vec::new()),
             CheckpointKind::Checkpoint => {
                 // Another attempt may have used the number, but not at this time.
                 let time = target.completed_at.millis();
                 let name = format!("layer-{checkpoint}-{place}-{time:x}");
                 let files = (store, &mut self.shared);
                 match self.layers.store(whose, state, &name, files)? {
-                    Some(layers) => (state.encode_beside_layers()?, layers),
-                    None => (state.encode_beside_store()?, Vec::new()),
+                    Some(layers) => (state.beside_layers(), layers),
+                    None => (state.beside_store(), Vec::new()),
                 }
             }
         };

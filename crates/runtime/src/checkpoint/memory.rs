@@ -59,9 +59,9 @@ impl BarrierListener for MemoryListener {
         };
         let frozen = freeze()?;
         let state = if self.canonical {
-            frozen.encode()?
+            frozen.whole().encode()?
         } else {
-            frozen.encode_beside_store()?
+            frozen.beside_store().encode()?
         };
         if frozen.store.is_some() {
             let mut kept = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::*;
-use crate::format::{CheckpointKind, InstanceState, OperatorState, set_version};
+use crate::format::{ByteSink, CheckpointKind, InstanceState, OperatorState, set_version};
 use crate::shared_files::SharedFiles;
+use crate::storage::{Buffered, StorageFile};
 use thalweg_core::data::{Field, Schema, from_bytes, to_bytes};
 use thalweg_core::state::{Entries, LayerTable, Redistribution, TableSnapshot};
 
@@ -20,6 +21,10 @@ impl CheckpointStorage for Memory {
             .unwrap()
             .insert(path.to_owned(), bytes.to_vec());
         Ok(())
+    }
+
+    fn create<'a>(&'a self, path: &str) -> Result<Box<dyn StorageFile + 'a>> {
+        Ok(Box::new(Buffered::new(self, path)))
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {
@@ -86,7 +91,11 @@ fn complete(store: &CheckpointStore, checkpoint: u64) {
     let instance = |index: usize, bytes: usize| InstanceState {
         finished: false,
         location: store
-            .write_state(checkpoint, &format!("count-{index}"), &snapshot(bytes))
+            .write_state(
+                checkpoint,
+                &format!("count-{index}"),
+                &StateView::from(&snapshot(bytes)),
+            )
             .unwrap(),
         layers: Vec::new(),
     };
@@ -123,7 +132,9 @@ fn a_checkpoint_comes_back_with_all_its_states() {
 #[test]
 fn without_metadata_there_is_no_checkpoint() {
     let (_, store) = store();
-    store.write_state(1, "count-0", &snapshot(100_000)).unwrap();
+    store
+        .write_state(1, "count-0", &StateView::from(&snapshot(100_000)))
+        .unwrap();
     assert_eq!(store.numbers().unwrap(), [1]);
     assert!(!store.is_complete(1).unwrap());
     assert!(store.load_newest(&mut |_| {}).unwrap().is_none());
@@ -176,7 +187,7 @@ fn a_checkpoint_of_a_later_version_is_not_passed_over() {
     complete(&store, 1);
     complete(&store, 2);
     let mut files = memory.0.lock().unwrap();
-    set_version(files.get_mut("job/chk-2/_metadata").unwrap(), 3);
+    set_version(files.get_mut("job/chk-2/_metadata").unwrap(), 4);
     drop(files);
     let error = store.load_newest(&mut |_| {}).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -226,36 +237,50 @@ fn golden_files_of_version_1_are_read() {
     assert_eq!(read_snapshot(version, body).unwrap(), snapshot(30));
 }
 
+/// The bytes of version 2, and of it what version 1 did not have.
+#[test]
+fn golden_files_of_version_2_are_read() {
+    check_metadata(include_bytes!("../../golden/v2/_metadata-layers"));
+    check_state(include_bytes!("../../golden/v2/state"));
+    check_layer(include_bytes!("../../golden/v2/layer"));
+}
+
 /// The bytes that this version writes, and every later one must read.
 #[test]
-fn golden_files_of_version_2_are_what_is_written() {
+fn golden_files_of_version_3_are_what_is_written() {
     let (memory, store) = store();
     complete(&store, 3);
-    let golden = include_bytes!("../../golden/v2/_metadata");
+    let golden = include_bytes!("../../golden/v3/_metadata");
     assert_eq!(
         memory.0.lock().unwrap()["job/chk-3/_metadata"],
         golden,
         "the format has changed"
     );
-    let state = include_bytes!("../../golden/v2/state");
-    let (version, body) = open(FileKind::State, state).unwrap();
-    let stored = read_snapshot(version, body).unwrap();
-    assert_eq!(stored.tables, snapshot(30).tables);
+    let golden = include_bytes!("../../golden/v3/_metadata-layers");
     let mut again = Vec::new();
-    write_snapshot(&stored, &mut again);
-    assert_eq!(again, body);
-    let files = &stored.stores[0].checkpoint.files;
-    assert_eq!(
-        (files[0].name.as_str(), files[0].bytes),
-        ("000012-a.sst", 4711)
-    );
-    assert!(files[0].shared && !files[1].shared);
+    write_metadata(&check_metadata(golden), &mut again);
+    assert_eq!(seal(FileKind::Metadata, &again), golden);
+
+    let written = |write: &dyn Fn(&mut ByteSink<'_>) -> Result<()>| {
+        let mut bytes = Vec::new();
+        write(&mut |part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        })
+        .unwrap();
+        bytes
+    };
+    let golden = include_bytes!("../../golden/v3/state");
+    let state = check_state(golden);
+    let again = written(&|out| write_snapshot(&StateView::from(&state), out));
+    assert_eq!(seal(FileKind::State, &again), golden);
+    let golden = include_bytes!("../../golden/v3/layer");
+    let layer = check_layer(golden);
+    let again = written(&|out| write_layer(&LayerView::from(&layer), out).map(drop));
+    assert_eq!(seal(FileKind::Layer, &again), golden);
 }
 
-/// The same of checkpoints in layers.
-#[test]
-fn golden_files_of_layers_are_what_is_written() {
-    let golden = include_bytes!("../../golden/v2/_metadata-layers");
+fn check_metadata(golden: &[u8]) -> Metadata {
     let (version, body) = open(FileKind::Metadata, golden).unwrap();
     let metadata = read_metadata(version, body).unwrap();
     let layers = &metadata.operators[0].instances[0].layers;
@@ -263,13 +288,25 @@ fn golden_files_of_layers_are_what_is_written() {
     assert_eq!([layers[0].name.as_str(), layers[1].name.as_str()], names);
     assert_eq!(layers[1].bytes, 97);
     assert_eq!(metadata.shared, names.map(str::to_owned).into());
-    let mut again = Vec::new();
-    write_metadata(&metadata, &mut again);
-    assert_eq!(again, body);
+    metadata
+}
 
-    let golden = include_bytes!("../../golden/v2/layer");
-    let (_, body) = open(FileKind::Layer, golden).unwrap();
-    let layer = read_layer(body).unwrap();
+fn check_state(golden: &[u8]) -> StateSnapshot {
+    let (version, body) = open(FileKind::State, golden).unwrap();
+    let state = read_snapshot(version, body).unwrap();
+    assert_eq!(state.tables, snapshot(30).tables);
+    let files = &state.stores[0].checkpoint.files;
+    assert_eq!(
+        (files[0].name.as_str(), files[0].bytes),
+        ("000012-a.sst", 4711)
+    );
+    assert!(files[0].shared && !files[1].shared);
+    state
+}
+
+fn check_layer(golden: &[u8]) -> StateLayer {
+    let (version, body) = open(FileKind::Layer, golden).unwrap();
+    let layer = read_layer(version, body).unwrap();
     let entries = |all: &[(u32, &[u8])]| all.iter().map(|(g, e)| (Some(*g), e)).collect();
     let table = |name: &str, cleared: &[(u32, &[u8])], written: &[(u32, &[u8])]| LayerTable {
         name: name.to_owned(),
@@ -285,9 +322,7 @@ fn golden_files_of_layers_are_what_is_written() {
         ],
     };
     assert_eq!(layer, expected);
-    let mut again = Vec::new();
-    write_layer(&layer, &mut again);
-    assert_eq!(again, body);
+    layer
 }
 
 /// Two checkpoints whose state is in layers, the first of which both have.
@@ -315,12 +350,18 @@ fn in_layers(store: &CheckpointStore) {
         }],
     };
     let mut shared = SharedFiles::default();
+    let large = store.clone().with_inline_bytes_max(0);
     let mut layers = Vec::new();
     let whole = layer(true, &[], &[(1, "one"), (2, "two"), (3, "three")]);
     let change = layer(false, &[1, 3], &[(2, "zwei"), (3, "drei"), (4, "vier")]);
     for (checkpoint, layer) in [(1, whole), (2, change)] {
         let name = format!("layer-{checkpoint}");
-        let bytes = shared.put_layer(store, &name, &layer).unwrap();
+        let written = shared
+            .put_layer(&large, &name, &LayerView::from(&layer))
+            .unwrap();
+        let WrittenLayer::File { bytes, .. } = written else {
+            panic!("no small state stands in the metadata of this store");
+        };
         layers.push(LayerFile { name, bytes });
         complete_in(store, checkpoint, &beside, &layers);
     }
@@ -332,7 +373,9 @@ fn complete_in(
     beside: &StateSnapshot,
     layers: &[LayerFile],
 ) {
-    let location = store.write_state(checkpoint, "count-0", beside).unwrap();
+    let location = store
+        .write_state(checkpoint, "count-0", &StateView::from(beside))
+        .unwrap();
     let instance = InstanceState {
         finished: false,
         location,

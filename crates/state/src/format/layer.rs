@@ -2,36 +2,42 @@
 
 use thalweg_core::data::{Data, take_len};
 use thalweg_core::error::{Error, Result};
-use thalweg_core::state::{Entries, LayerTable, StateLayer};
+use thalweg_core::state::{LayerTable, LayerView, StateLayer};
 
-const ENTRY_BYTES_MIN: usize = 8;
+use super::entries;
+use super::envelope::ByteSink;
 
-/// Appends a layer.
-pub fn write_layer(layer: &StateLayer, out: &mut Vec<u8>) {
-    layer.whole.encode(out);
-    write_entries(&layer.removed, out);
-    (layer.tables.len() as u32).encode(out);
+/// Writes a layer, encoding it as it goes. Returns how many entries and removals it holds.
+///
+/// # Errors
+/// What `out` fails with.
+pub fn write_layer(layer: &LayerView<'_>, out: &mut ByteSink<'_>) -> Result<usize> {
+    out(&[u8::from(layer.whole)])?;
+    let mut count = entries::write(&layer.removed, out)?;
+    out(&(layer.tables.len() as u32).to_le_bytes())?;
     for table in &layer.tables {
-        table.name.encode(out);
-        write_entries(&table.cleared, out);
-        write_entries(&table.entries, out);
+        out(&(table.name.len() as u32).to_le_bytes())?;
+        out(table.name.as_bytes())?;
+        count += entries::write(&table.cleared, out)?;
+        count += entries::write(&table.entries, out)?;
     }
+    Ok(count)
 }
 
-/// Reads a layer that takes up all of `bytes`.
+/// Reads a layer of a version that takes up all of `bytes`.
 ///
 /// # Errors
 /// `Corrupt` if they are no layer.
-pub fn read_layer(bytes: &[u8]) -> Result<StateLayer> {
+pub fn read_layer(version: u32, bytes: &[u8]) -> Result<StateLayer> {
     let mut input = bytes;
     let whole = bool::decode(&mut input)?;
-    let removed = read_entries(&mut input)?;
+    let removed = entries::read(version, &mut input)?;
     let mut tables = Vec::new();
     for _ in 0..take_len(&mut input, 12)? {
         tables.push(LayerTable {
             name: String::decode(&mut input)?,
-            cleared: read_entries(&mut input)?,
-            entries: read_entries(&mut input)?,
+            cleared: entries::read(version, &mut input)?,
+            entries: entries::read(version, &mut input)?,
         });
     }
     if !input.is_empty() {
@@ -47,20 +53,12 @@ pub fn read_layer(bytes: &[u8]) -> Result<StateLayer> {
     })
 }
 
-fn write_entries(entries: &Entries, out: &mut Vec<u8>) {
-    (entries.len() as u32).encode(out);
-    out.extend_from_slice(entries.as_bytes());
-}
-
-fn read_entries(input: &mut &[u8]) -> Result<Entries> {
-    let count = take_len(input, ENTRY_BYTES_MIN)?;
-    Entries::take(input, count)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::VERSION;
     use proptest::prelude::*;
+    use thalweg_core::state::Entries;
 
     fn entries() -> impl Strategy<Value = Entries> {
         let entry = (0u32..32_768, prop::collection::vec(any::<u8>(), 0..20));
@@ -79,18 +77,22 @@ mod tests {
             let tables = tables.map(|(name, cleared, entries)| LayerTable { name, cleared, entries });
             let layer = StateLayer { whole, removed, tables: tables.collect() };
             let mut bytes = Vec::new();
-            write_layer(&layer, &mut bytes);
-            prop_assert_eq!(read_layer(&bytes).unwrap(), layer);
+            let count = write_layer(&LayerView::from(&layer), &mut |part| {
+                bytes.extend_from_slice(part);
+                Ok(())
+            });
+            prop_assert_eq!(count.unwrap(), layer.len());
+            prop_assert_eq!(read_layer(VERSION, &bytes).unwrap(), layer);
             for end in 0..bytes.len() {
-                prop_assert!(read_layer(&bytes[..end]).is_err());
+                prop_assert!(read_layer(VERSION, &bytes[..end]).is_err());
             }
             bytes.push(0);
-            prop_assert!(read_layer(&bytes).is_err());
+            prop_assert!(read_layer(VERSION, &bytes).is_err());
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read_layer(&bytes);
+            let _ = read_layer(VERSION, &bytes);
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use thalweg_core::data::{Data, take_len};
 use thalweg_core::error::{Error, Result};
-use thalweg_core::state::{Entries, Redistribution, StateSnapshot, TableSnapshot};
+use thalweg_core::state::{Redistribution, StateSnapshot, StateView, TableSnapshot};
 
-use super::{schema, stores};
-
-const ENTRY_BYTES_MIN: usize = 8;
+use super::envelope::ByteSink;
+use super::{entries, schema, stores};
 
 const REDISTRIBUTIONS: [Redistribution; 6] = [
     Redistribution::KeyGroup,
@@ -17,21 +16,28 @@ const REDISTRIBUTIONS: [Redistribution; 6] = [
     Redistribution::InFlight,
 ];
 
-/// Appends a snapshot.
-pub fn write_snapshot(snapshot: &StateSnapshot, out: &mut Vec<u8>) {
-    (snapshot.tables.len() as u32).encode(out);
-    for table in &snapshot.tables {
-        table.name.encode(out);
+/// Writes a state, encoding it as it goes.
+///
+/// # Errors
+/// What `out` fails with; what a store fails with that the state lies in.
+pub fn write_snapshot(state: &StateView<'_>, out: &mut ByteSink<'_>) -> Result<()> {
+    let mut head = Vec::new();
+    (state.tables.len() as u32).encode(&mut head);
+    for table in &state.tables {
+        head.extend_from_slice(&(table.name.len() as u32).to_le_bytes());
+        head.extend_from_slice(table.name.as_bytes());
         let number = REDISTRIBUTIONS
             .iter()
             .position(|known| *known == table.redistribution);
         // INVARIANT: the list has every variant; a test holds it.
-        out.push(number.unwrap_or_default() as u8);
-        schema::write(&table.schema, out);
-        (table.entries.len() as u32).encode(out);
-        out.extend_from_slice(table.entries.as_bytes());
+        head.push(number.unwrap_or_default() as u8);
+        schema::write(table.schema, &mut head);
+        out(&head)?;
+        head.clear();
+        entries::write(&table.content, out)?;
     }
-    stores::write(&snapshot.stores, out);
+    stores::write(&state.stores, &mut head);
+    out(&head)
 }
 
 /// Reads a snapshot of a version that takes up all of `bytes`.
@@ -42,7 +48,7 @@ pub fn read_snapshot(version: u32, bytes: &[u8]) -> Result<StateSnapshot> {
     let mut input = bytes;
     let mut snapshot = StateSnapshot::default();
     for _ in 0..take_len(&mut input, 10)? {
-        snapshot.tables.push(read_table(&mut input)?);
+        snapshot.tables.push(read_table(version, &mut input)?);
     }
     if version >= 2 {
         snapshot.stores = stores::read(&mut input)?;
@@ -57,7 +63,7 @@ pub fn read_snapshot(version: u32, bytes: &[u8]) -> Result<StateSnapshot> {
     }
 }
 
-fn read_table(input: &mut &[u8]) -> Result<TableSnapshot> {
+fn read_table(version: u32, input: &mut &[u8]) -> Result<TableSnapshot> {
     let name = String::decode(input)?;
     let number = u8::decode(input)?;
     let redistribution = REDISTRIBUTIONS.get(usize::from(number)).copied();
@@ -67,8 +73,7 @@ fn read_table(input: &mut &[u8]) -> Result<TableSnapshot> {
         ))
     })?;
     let schema = schema::read(input)?;
-    let count = take_len(input, ENTRY_BYTES_MIN)?;
-    let entries = Entries::take(input, count)?;
+    let entries = entries::read(version, input)?;
     Ok(TableSnapshot {
         name,
         redistribution,
@@ -102,7 +107,11 @@ mod tests {
         fn a_snapshot_comes_back(tables in prop::collection::vec(table(), 0..4)) {
             let snapshot = StateSnapshot { tables, stores: Vec::new() };
             let mut bytes = Vec::new();
-            write_snapshot(&snapshot, &mut bytes);
+            write_snapshot(&StateView::from(&snapshot), &mut |part| {
+                bytes.extend_from_slice(part);
+                Ok(())
+            })
+            .unwrap();
             prop_assert_eq!(read_snapshot(VERSION, &bytes).unwrap(), snapshot);
             for end in 0..bytes.len() {
                 prop_assert!(read_snapshot(VERSION, &bytes[..end]).is_err());

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use thalweg_core::data::Schema;
 use thalweg_core::id::OperatorUid;
-use thalweg_core::state::{Redistribution, StateLayer, StateSnapshot, TableSnapshot};
+use thalweg_core::state::{
+    LayerView, Redistribution, StateLayer, StateSnapshot, StateView, TableSnapshot,
+};
 
 use super::*;
 use crate::checkpoints::{CheckpointStore, load_named};
@@ -41,7 +43,9 @@ fn written(store: &CheckpointStore, kind: CheckpointKind) {
         }],
         stores: Vec::new(),
     };
-    let location = store.write_state(3, "state-0-0", &snapshot).unwrap();
+    let location = store
+        .write_state(3, "state-0-0", &StateView::from(&snapshot))
+        .unwrap();
     let metadata = Metadata {
         checkpoint: 3,
         kind,
@@ -156,7 +160,9 @@ fn a_claimed_checkpoint_takes_the_shared_files_along_that_no_other_refers_to() {
     let mut shared = SharedFiles::default();
     for name in ["layer-1", "layer-2", "layer-3"] {
         let layer = StateLayer::default();
-        shared.put_layer(&store, name, &layer).unwrap();
+        shared
+            .put_layer(&store, name, &LayerView::from(&layer))
+            .unwrap();
     }
     for (checkpoint, names) in [(3, ["layer-1", "layer-2"]), (4, ["layer-1", "layer-3"])] {
         let metadata = Metadata {

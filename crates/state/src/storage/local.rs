@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thalweg_core::error::{Error, ErrorKind, Result};
 
-use super::CheckpointStorage;
+use super::{CheckpointStorage, StorageFile};
 
 /// A directory.
 ///
@@ -27,32 +27,71 @@ impl LocalDirectory {
         self.root.join(path)
     }
 
-    fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.place_durably(path, |hidden| {
-            let mut file = File::create(hidden)?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-    }
-
-    /// Makes a file under a hidden name by `make`, which syncs it, and gives it its name.
-    fn place_durably(
-        &self,
-        path: &Path,
-        make: impl FnOnce(&Path) -> io::Result<()>,
-    ) -> io::Result<()> {
+    /// Begins a file under a hidden name.
+    fn begin(&self, path: &Path) -> io::Result<Hidden> {
         let directory = path.parent().unwrap_or(&self.root);
         create_directories(directory)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let hidden = directory.join(format!(".{name}.writing"));
-        let moved = make(&hidden)
-            .and_then(|()| fs::rename(&hidden, path))
-            .and_then(|()| sync_directory(directory));
-        if moved.is_err() {
-            // The first error is the one to report; the hidden file may not even be there.
-            let _ = fs::remove_file(&hidden);
+        Ok(Hidden {
+            hidden: directory.join(format!(".{name}.writing")),
+            directory: directory.to_owned(),
+            path: path.to_owned(),
+            is_there: false,
+        })
+    }
+}
+
+/// A file under a hidden name, which goes with this unless it was given its own.
+struct Hidden {
+    hidden: PathBuf,
+    directory: PathBuf,
+    path: PathBuf,
+    is_there: bool,
+}
+
+impl Hidden {
+    /// The hidden file is written and synced: gives it its name.
+    fn reveal(mut self) -> io::Result<()> {
+        fs::rename(&self.hidden, &self.path)?;
+        self.is_there = true;
+        sync_directory(&self.directory)
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if !self.is_there {
+            // The error that led here is the one to report; the file may not even be there.
+            let _ = fs::remove_file(&self.hidden);
         }
-        moved
+    }
+}
+
+/// A file that is written piece by piece.
+struct LocalFile {
+    file: File,
+    place: Hidden,
+}
+
+impl LocalFile {
+    fn failed(&self, error: io::Error) -> Error {
+        failed("write", &self.place.path, error)
+    }
+}
+
+impl StorageFile for LocalFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file
+            .write_all(bytes)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let LocalFile { file, place } = *self;
+        let path = place.path.clone();
+        file.sync_all()
+            .and_then(|()| place.reveal())
+            .map_err(|error| failed("write", &path, error))
     }
 }
 
@@ -86,19 +125,35 @@ fn failed(what: &str, path: &Path, error: io::Error) -> Error {
 
 impl CheckpointStorage for LocalDirectory {
     fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        let mut file = self.create(path)?;
+        file.append(bytes)?;
+        file.finish()
+    }
+
+    fn create<'a>(&'a self, path: &str) -> Result<Box<dyn StorageFile + 'a>> {
         let place = self.place(path);
-        self.write_durably(&place, bytes)
-            .map_err(|error| failed("write", &place, error))
+        let begun = self.begin(&place).and_then(|hidden| {
+            let file = File::create(&hidden.hidden)?;
+            Ok(LocalFile {
+                file,
+                place: hidden,
+            })
+        });
+        match begun {
+            Ok(file) => Ok(Box::new(file)),
+            Err(error) => Err(failed("write", &place, error)),
+        }
     }
 
     fn put_file(&self, path: &str, from: &Path) -> Result<()> {
         let place = self.place(path);
-        let put = self.place_durably(&place, |hidden| {
+        let put = self.begin(&place).and_then(|hidden| {
             // Another name of the same file where that is possible: files of stores never change.
-            if fs::hard_link(from, hidden).is_err() {
-                fs::copy(from, hidden)?;
+            if fs::hard_link(from, &hidden.hidden).is_err() {
+                fs::copy(from, &hidden.hidden)?;
             }
-            File::open(hidden)?.sync_all()
+            File::open(&hidden.hidden)?.sync_all()?;
+            hidden.reveal()
         });
         put.map_err(|error| {
             failed("write", &place, error).context(format!("from `{}`", from.display()))
@@ -189,6 +244,23 @@ mod tests {
         storage.delete("job/chk-1/b").unwrap();
         storage.delete("job").unwrap();
         assert!(storage.list("").unwrap().is_empty());
+        fs::remove_dir_all(&storage.root).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_not_finished_is_not_there() {
+        let storage = scratch("pieces");
+        let mut file = storage.create("chk-1/state").unwrap();
+        file.append(b"one, ").unwrap();
+        assert_eq!(storage.list("chk-1").unwrap(), [".state.writing"]);
+        drop(file);
+        assert!(storage.list("chk-1").unwrap().is_empty());
+        let mut file = storage.create("chk-1/state").unwrap();
+        file.append(b"one, ").unwrap();
+        file.append(b"two").unwrap();
+        file.finish().unwrap();
+        assert_eq!(storage.list("chk-1").unwrap(), ["state"]);
+        assert_eq!(storage.read("chk-1/state").unwrap(), b"one, two");
         fs::remove_dir_all(&storage.root).unwrap();
     }
 

@@ -10,6 +10,7 @@ use crate::data::{Data, Field, Key, Schema};
 use crate::error::Result;
 use crate::state::chunked::SharedChunks;
 use crate::state::entries::Entries;
+use crate::state::entry_writer::EntryWriter;
 use crate::state::frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots};
 use crate::state::key_index::{ErasedKeyIndex, Slot};
 use crate::state::paging::{Bits, PagedTable};
@@ -132,9 +133,11 @@ struct FrozenExpiring<C> {
 }
 
 impl<C: Expiring> FrozenEntries for FrozenExpiring<C> {
-    fn write(&self, out: &mut Entries) -> Result<()> {
+    fn write(&self, out: &mut EntryWriter<'_>) -> Result<()> {
         for (index, content) in self.values.iter() {
-            self.push(Slot(index as u32), Some(content), None, out);
+            if let Some(content) = self.left(content) {
+                self.push(Slot(index as u32), Some(&content), out)?;
+            }
         }
         Ok(())
     }
@@ -145,37 +148,51 @@ impl<C: Expiring> FrozenEntries for FrozenExpiring<C> {
 }
 
 impl<C: Expiring> FrozenSlots for FrozenExpiring<C> {
-    fn write_slots(&self, slots: &Bits, cleared: &mut Entries, out: &mut Entries) {
-        for index in slots.iter() {
-            let slot = Slot(index as u32);
-            if self.keys.contains(slot) {
-                self.push(slot, self.values.get(index), Some(cleared), out);
+    fn write_slots(&self, slots: &Bits, out: &mut EntryWriter<'_>) -> Result<()> {
+        for (slot, content) in self.at(slots) {
+            if let Some(content) = content {
+                self.push(slot, Some(&content), out)?;
             }
         }
+        Ok(())
+    }
+
+    fn write_cleared(&self, slots: &Bits, out: &mut EntryWriter<'_>) -> Result<()> {
+        for (slot, content) in self.at(slots) {
+            if content.is_none() {
+                self.push(slot, None, out)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl<C: Expiring> FrozenExpiring<C> {
-    /// Appends the key of a slot and what is left behind it, or the key to `cleared`.
-    fn push(
-        &self,
-        slot: Slot,
-        content: Option<&C>,
-        cleared: Option<&mut Entries>,
-        out: &mut Entries,
-    ) {
-        let mut left = content.cloned();
-        left = left.take_if(|content| !content.expire(self.until_ms));
-        let Some(out) = (if left.is_some() { Some(out) } else { cleared }) else {
-            return;
-        };
-        let group = self.keys.group(slot, self.max_parallelism);
-        out.push_with(Some(group), |bytes| {
-            self.keys.write_key(slot, bytes);
-            if let Some(content) = left {
+    /// What has not expired of a value.
+    fn left(&self, content: &C) -> Option<C> {
+        let mut left = content.clone();
+        (!left.expire(self.until_ms)).then_some(left)
+    }
+
+    /// Those of some slots that have a key, with what is left there.
+    fn at(&self, slots: &Bits) -> impl Iterator<Item = (Slot, Option<C>)> {
+        let slots = slots.iter().map(|index| Slot(index as u32));
+        let known = slots.filter(|slot| self.keys.contains(*slot));
+        known.map(|slot| {
+            let content = self.values.get(slot.index());
+            (slot, content.and_then(|content| self.left(content)))
+        })
+    }
+
+    /// Appends the key of a slot, and what is left behind it.
+    fn push(&self, slot: Slot, content: Option<&C>, out: &mut EntryWriter<'_>) -> Result<()> {
+        out.push_with(|bytes| {
+            let group = self.keys.write_key(slot, self.max_parallelism, bytes);
+            if let Some(content) = content {
                 content.encode(bytes);
             }
-        });
+            Some(group)
+        })
     }
 }
 

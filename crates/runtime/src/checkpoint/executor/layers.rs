@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::state::FrozenState;
-use thalweg_state::{CheckpointStore, LayerFile, SharedFiles};
+use thalweg_state::{CheckpointStore, LayerFile, SharedFiles, WrittenLayer};
 
 // A restore opens so many files of an instance at most.
 const LAYERS_MAX: usize = 16;
@@ -103,33 +103,36 @@ impl Layers {
             let fits = changes.is_empty() || chain.takes(changes.len());
             fits.then(|| (chain.clone(), changes))
         });
-        let (mut chain, layer) = match changes {
-            Some((mut chain, changes)) => {
-                chain.generation = generation;
-                if changes.is_empty() {
-                    return Ok(Some(chain));
-                }
-                let layer = state.encode_layer(Some(&changes))?;
-                chain.changed_entries += layer.len();
-                (chain, layer)
-            }
-            None => {
-                let layer = state.encode_layer(None)?;
-                if store.is_inline(layer.bytes()) {
-                    return Ok(None);
-                }
-                let chain = Chain {
+        let mut chain = match &changes {
+            Some((chain, changes)) if changes.is_empty() => {
+                return Ok(Some(Chain {
                     generation,
-                    whole_entries: layer.len(),
-                    changed_entries: 0,
-                    files: Vec::new(),
-                };
-                (chain, layer)
+                    ..chain.clone()
+                }));
             }
+            Some((chain, _)) => Chain {
+                generation,
+                ..chain.clone()
+            },
+            None => Chain {
+                generation,
+                whole_entries: 0,
+                changed_entries: 0,
+                files: Vec::new(),
+            },
         };
+        let layer = state.layer(changes.as_ref().map(|(_, changes)| changes));
+        let is_whole = layer.whole;
+        let WrittenLayer::File { bytes, entries } = shared.put_layer(store, name, &layer)? else {
+            return Ok(None);
+        };
+        match is_whole {
+            true => chain.whole_entries = entries,
+            false => chain.changed_entries += entries,
+        }
         chain.files.push(LayerFile {
             name: name.to_owned(),
-            bytes: shared.put_layer(store, name, &layer)?,
+            bytes,
         });
         Ok(Some(chain))
     }

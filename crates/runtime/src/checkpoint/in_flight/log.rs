@@ -21,9 +21,10 @@ pub struct InFlightLog {
 impl InFlightLog {
     /// A sequence goes on with a watermark.
     pub fn watermark(&mut self, place: Place, watermark: Watermark) {
-        self.entries.push_with(None, |bytes| {
+        self.entries.push_with(|bytes| {
             head(place, WATERMARK, bytes);
             watermark.0.encode(bytes);
+            None
         });
     }
 
@@ -33,10 +34,11 @@ impl InFlightLog {
     /// `User` if the batch has no wire form.
     pub fn batch(&mut self, place: Place, port: usize, batch: &dyn Container) -> Result<()> {
         let mut encoded = Ok(());
-        self.entries.push_with(None, |bytes| {
+        self.entries.push_with(|bytes| {
             head(place, BATCH, bytes);
             (port as u32).encode(bytes);
             encoded = batch.encode(bytes);
+            None
         });
         self.batches += 1;
         encoded

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use thalweg_core::operator::{Context, Outputs, Setup};
 use thalweg_core::source::{Boundedness, Poll, SourceFactory, SourceReader};
 use thalweg_dataflow::environment::StreamExecutionEnvironment;
+use thalweg_state::storage::{Buffered, StorageFile};
 use thalweg_state::{CheckpointStorage, CheckpointStore};
 
 use super::*;
@@ -17,6 +18,10 @@ struct Unlisted;
 impl CheckpointStorage for Unlisted {
     fn write(&self, _: &str, _: &[u8]) -> Result<()> {
         Ok(())
+    }
+
+    fn create<'a>(&'a self, path: &str) -> Result<Box<dyn StorageFile + 'a>> {
+        Ok(Box::new(Buffered::new(self, path)))
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {
