@@ -12,11 +12,12 @@ use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
 use thalweg_core::error::{Error, ErrorKind, Result};
-use thalweg_state::storage::{Buffered, CheckpointStorage, StorageFile};
+use thalweg_state::{CheckpointStorage, StorageFile};
 
 use crate::errors::{Action, Place};
 use crate::io::Io;
 use crate::scratch::Scratch;
+use crate::upload::ObjectFile;
 
 /// What a storage needs of an object store.
 pub(crate) trait Store: ObjectStore + PaginatedListStore {}
@@ -74,13 +75,16 @@ impl ObjectStorage {
     }
 
     /// Stores the `bytes` bytes that a source gives. When this returns they are durable, and until then no
-    /// reader sees any of them. Memory for five parts of 8 MiB is all that it needs.
+    /// reader sees any of them. Memory for five parts is all that it needs:
+    /// of 8 MiB each, and more beyond 12 GiB.
     ///
     /// # Errors
     /// `User` if the server refuses or the bucket does not exist; `Retryable` if the source fails or gives
     /// less, or the server cannot be reached or cannot take it. Nothing is left on the server then.
     pub fn write_from(&self, path: &str, bytes: u64, source: &mut dyn Read) -> Result<()> {
-        self.upload(&self.key(path)?, bytes, source)
+        let mut file = Box::new(ObjectFile::new(self, self.key(path)?));
+        file.append_from(bytes, source)?;
+        file.finish()
     }
 
     /// A number that this storage has not given yet.
@@ -103,7 +107,7 @@ impl ObjectStorage {
         Ok(path)
     }
 
-    fn failed(&self, action: Action, key: &Path, error: &StoreError) -> Error {
+    pub(crate) fn failed(&self, action: Action, key: &Path, error: &StoreError) -> Error {
         self.place.error(action, key.as_ref(), error)
     }
 
@@ -162,12 +166,13 @@ impl fmt::Debug for ObjectStorage {
 
 impl CheckpointStorage for ObjectStorage {
     fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        let mut source = bytes;
-        self.write_from(path, bytes.len() as u64, &mut source)
+        let mut file = self.create(path)?;
+        file.append(bytes)?;
+        file.finish()
     }
 
     fn create<'a>(&'a self, path: &str) -> Result<Box<dyn StorageFile + 'a>> {
-        Ok(Box::new(Buffered::new(self, path)))
+        Ok(Box::new(ObjectFile::new(self, self.key(path)?)))
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {
