@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broadcast;
 mod evolution;
 mod incremental;
 mod joins;
