@@ -6,6 +6,7 @@ mod broadcast;
 mod evolution;
 mod incremental;
 mod joins;
+mod operator_state;
 mod pipelines;
 mod random_programs;
 mod recovery;
