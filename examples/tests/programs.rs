@@ -16,3 +16,14 @@ fn a_program_goes_on_with_another_type_of_its_state() {
         each order once: true\n";
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }
+
+#[test]
+fn a_program_changes_its_rules_while_it_runs() {
+    let program = env!("CARGO_BIN_EXE_rules");
+    let output = Command::new(program).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let expected = "40 ms: ada wants 900 EUR of at most 500, refusal 1\n\
+        50 ms: bob wants 600 EUR of at most 500, refusal 1\n\
+        60 ms: bob wants 300 EUR of at most 200, refusal 2\n";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}

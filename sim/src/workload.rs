@@ -4,6 +4,7 @@ mod bank;
 mod delays;
 mod fan_out;
 mod keyed_count;
+mod rules;
 mod sessions;
 mod source;
 mod window_join;
@@ -40,12 +41,13 @@ pub trait Workload {
 
 /// Draws a workload.
 pub fn draw(dice: &mut Dice) -> Box<dyn Workload> {
-    match dice.below(6) {
+    match dice.below(7) {
         0 => Box::new(keyed_count::KeyedCount::draw(dice)),
         1 => Box::new(bank::Bank::draw(dice)),
         2 => Box::new(delays::Delays::draw(dice)),
         3 => Box::new(fan_out::FanOut::draw(dice)),
-        4 => Box::new(sessions::Sessions::draw(dice)),
+        4 => Box::new(rules::Rules::draw(dice)),
+        5 => Box::new(sessions::Sessions::draw(dice)),
         _ => Box::new(window_join::WindowJoin::draw(dice)),
     }
 }

@@ -21,13 +21,14 @@
 //!      finish ── every input ended, all event timers fired ┘
 //! ```
 //!
-//! Two layers: [`Operator`] and [`TwoInputOperator`] are typed and called once a record;
-//! [`BatchOperator`] is what the runtime calls, once a batch. The adapters in this module turn the
+//! Two layers: [`Operator`], [`TwoInputOperator`] and [`BroadcastOperator`] are typed and called
+//! once a record; [`BatchOperator`] is what the runtime calls, once a batch. The adapters in this module turn the
 //! first into the second with the record loop inside, monomorphised. Column operators implement
 //! [`BatchOperator`] themselves.
 
 mod adapter;
 mod batch;
+mod broadcast;
 mod context;
 mod keyed_adapter;
 mod output;
@@ -37,8 +38,11 @@ mod watermark_output;
 
 pub use adapter::{RowsOperator, TwoInputRowsOperator};
 pub use batch::{BatchOperator, OperatorFactory, Progress, Setup, SubtaskInfo};
+pub use broadcast::{BroadcastContext, BroadcastOperator, Broadcasting};
 pub use context::Context;
-pub use keyed_adapter::{KeySelector, KeyedRowsOperator, KeyedTwoInputRowsOperator};
+pub use keyed_adapter::{
+    KeySelector, KeyedBroadcastRowsOperator, KeyedRowsOperator, KeyedTwoInputRowsOperator,
+};
 pub use output::{Output, OutputTag};
 pub use outputs::{OutputElement, Outputs};
 pub use typed::{AggregateFunction, Operator, TwoInputOperator};

@@ -14,6 +14,7 @@
 //! State with a time to live is of types of its own (`ttl`).
 //! State larger than memory lies below these tables, in a [`store`].
 
+mod broadcast_state;
 mod changes;
 mod chunked;
 mod declared;
@@ -23,6 +24,7 @@ mod frozen;
 mod frozen_store;
 mod handle;
 mod key_index;
+mod keyed_state;
 mod layers;
 mod list_state;
 mod map_state;
@@ -37,6 +39,7 @@ mod table;
 mod ttl;
 mod view;
 
+pub use broadcast_state::BroadcastState;
 pub use changes::Changes;
 pub use chunked::{Chunked, SharedChunks};
 pub use entries::Entries;
@@ -45,6 +48,7 @@ pub use frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots, FrozenState, 
 pub use frozen_store::FrozenStore;
 pub use handle::{AggregatingState, ReducingState, ValueState};
 pub use key_index::{ErasedKeyIndex, KeyIndex, Slot};
+pub use keyed_state::KeyedState;
 pub use layers::{LayerTable, StateLayer, merge_layers};
 pub use list_state::ListState;
 pub use map_state::MapState;

@@ -1,5 +1,6 @@
 //! The operators of the DataStream API, one a file.
 
+pub mod broadcast;
 pub mod collect;
 pub mod collection;
 pub mod connect;

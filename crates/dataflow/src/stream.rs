@@ -1,5 +1,7 @@
 //! The kinds of streams a program composes.
 
+mod broadcast_stream;
+mod connect;
 mod connected_streams;
 mod data_stream;
 mod joined_streams;
@@ -7,6 +9,10 @@ mod keyed_stream;
 mod partitioned;
 mod windowed_stream;
 
+pub use broadcast_stream::{
+    BroadcastConnectedStream, BroadcastStream, KeyedBroadcastConnectedStream,
+};
+pub use connect::Connect;
 pub use connected_streams::{ConnectedStreams, KeyedConnectedStreams};
 pub use data_stream::DataStream;
 pub use joined_streams::{

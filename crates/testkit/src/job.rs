@@ -286,6 +286,7 @@ impl<T: Data> SinkFactory for Staged<T> {
         Ok(Box::new(StagedWriter {
             staged: self.clone(),
             open: Vec::new(),
+            behind_barrier: false,
         }))
     }
 }
@@ -293,6 +294,7 @@ impl<T: Data> SinkFactory for Staged<T> {
 struct StagedWriter<T> {
     staged: Staged<T>,
     open: Vec<T>,
+    behind_barrier: bool,
 }
 
 impl<T: Data> SinkWriter for StagedWriter<T> {
@@ -303,11 +305,18 @@ impl<T: Data> SinkWriter for StagedWriter<T> {
 
     fn flush(&mut self, _: &mut Context) -> Result<()> {
         self.staged.lock().before.append(&mut self.open);
+        self.behind_barrier = true;
         Ok(())
     }
 
     fn finish(&mut self, _: &mut Context) -> Result<()> {
-        self.staged.lock().behind.append(&mut self.open);
+        let mut stages = self.staged.lock();
+        // An instance that ends before the barrier has its end in the checkpoint.
+        let stage = match self.behind_barrier {
+            true => &mut stages.behind,
+            false => &mut stages.before,
+        };
+        stage.append(&mut self.open);
         Ok(())
     }
 }

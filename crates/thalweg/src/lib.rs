@@ -53,12 +53,13 @@ pub mod prelude {
     pub use crate::environment::StreamExecutionEnvironment;
     pub use std::time::Duration;
     pub use thalweg_core::operator::{
-        AggregateFunction, Context, Operator, Output, OutputTag, TwoInputOperator,
+        AggregateFunction, BroadcastContext, BroadcastOperator, Context, Operator, Output,
+        OutputTag, TwoInputOperator,
     };
     pub use thalweg_core::rows::Record;
     pub use thalweg_core::state::{
-        ListState, MapState, StateRegistry, StateTtlConfig, TtlListState, TtlMapState,
-        TtlValueState, ValueState,
+        BroadcastState, ListState, MapState, StateRegistry, StateTtlConfig, TtlListState,
+        TtlMapState, TtlValueState, ValueState,
     };
     pub use thalweg_core::time::{EventTime, ProcessingTime};
     pub use thalweg_core::{Data, Error, Result};

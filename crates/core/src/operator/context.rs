@@ -5,7 +5,8 @@ use crate::data::Key;
 use crate::error::{Error, Result};
 use crate::metrics::OperatorMetrics;
 use crate::state::{
-    Cleaning, FrozenState, PagingSpec, Slot, StateRegistry, StateSnapshot, StoreSnapshot,
+    Cleaning, FrozenState, KeyedState, PagingSpec, Slot, StateRegistry, StateSnapshot,
+    StoreSnapshot,
 };
 use crate::time::{EventTime, ProcessingTime};
 use crate::timers::TimerQueue;
@@ -213,6 +214,27 @@ impl Context {
     /// When the next event timer is due. For runtimes.
     pub fn next_event_timer(&self) -> Option<EventTime> {
         self.event_timers.next().map(EventTime)
+    }
+
+    /// Calls a function at each key that has something in a state. Leaves no current key.
+    pub(super) fn for_each_key(
+        &mut self,
+        state: &impl KeyedState,
+        mut function: impl FnMut(&mut Context) -> Result<()>,
+    ) -> Result<()> {
+        let mut visit = self.states.visit_keys(state)?;
+        loop {
+            let slots = self.states.next_keys(&mut visit)?;
+            if slots.is_empty() {
+                break;
+            }
+            for slot in slots {
+                self.slot = slot;
+                function(self)?;
+            }
+        }
+        self.slot = Slot::NONE;
+        Ok(())
     }
 
     /// Gives back what nothing holds any more, between two batches. For keyed adapters.

@@ -244,6 +244,10 @@ macro_rules! forward_to_inner {
     };
 }
 
+// Behind the macro, which it uses.
+mod broadcast;
+pub use broadcast::KeyedBroadcastRowsOperator;
+
 // A slot may be given back only when no record of a batch in hand refers to it.
 fn swept(progress: Progress, ctx: &mut Context) -> Result<Progress> {
     if progress == Progress::Done {

@@ -1,5 +1,8 @@
 //! Keyed value, reducing and aggregating state.
 
+use super::key_index::Slot;
+use super::keyed_state::{KeyedState, keyed_state};
+use super::registry::StateRegistry;
 use super::slot_table::SlotTable;
 use super::table::TableHandle;
 use crate::data::Data;
@@ -84,6 +87,19 @@ impl<T: Data> ValueState<T> {
         Ok(states.value_or_insert_with(&self.table, slot, default))
     }
 }
+
+impl<T: Data> KeyedState for ValueState<T> {
+    fn position(&self) -> usize {
+        self.table.index
+    }
+
+    fn slots(&self, states: &StateRegistry) -> Vec<Slot> {
+        states.get(&self.table).slots().collect()
+    }
+}
+
+keyed_state!([T: Data, F] ReducingState<T, F>, value);
+keyed_state!([A: AggregateFunction] AggregatingState<A>, accumulator);
 
 /// One value a key that additions are folded into.
 pub struct ReducingState<T, F> {

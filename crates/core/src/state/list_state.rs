@@ -1,6 +1,7 @@
 //! Keyed list state.
 
 use super::handle::ValueState;
+use super::keyed_state::keyed_state;
 use super::slot_table::SlotTable;
 use super::table::TableHandle;
 use crate::data::Data;
@@ -64,3 +65,5 @@ impl<T: Data> ListState<T> {
         self.list.clear(ctx)
     }
 }
+
+keyed_state!([T: Data] ListState<T>, list);

@@ -1,6 +1,7 @@
 //! Keyed map state.
 
 use super::handle::ValueState;
+use super::keyed_state::keyed_state;
 use super::slot_table::SlotTable;
 use super::table::TableHandle;
 use crate::collections::HashMap;
@@ -89,3 +90,5 @@ impl<K: Key, V: Data> MapState<K, V> {
         self.map.clear(ctx)
     }
 }
+
+keyed_state!([K: Key, V: Data] MapState<K, V>, map);

@@ -12,10 +12,12 @@
 
 mod bits;
 mod open;
+mod stored_keys;
 mod table;
 
 pub use bits::Bits;
 pub use open::{PagingSpec, WorkingDirectory};
+pub(crate) use stored_keys::StoredKeys;
 pub use table::PagedTable;
 
 use super::declared::Declared;
@@ -165,12 +167,12 @@ impl Paging {
         Ok(())
     }
 
-    /// Writes all changes down, and has the store link its files.
-    pub(super) fn checkpoint(
+    /// Writes all changes down.
+    fn write_changes(
         &mut self,
         declared: &mut [Declared],
         keys: &dyn ErasedKeyIndex,
-    ) -> Result<FrozenStore> {
+    ) -> Result<()> {
         for at in 0..self.tables.len() {
             let Numbered {
                 declared: of,
@@ -181,7 +183,16 @@ impl Paging {
                 self.write(declared, keys, (of, number), Slot(index as u32))?;
             }
         }
-        self.write_out()?;
+        self.write_out()
+    }
+
+    /// Writes all changes down, and has the store link its files.
+    pub(super) fn checkpoint(
+        &mut self,
+        declared: &mut [Declared],
+        keys: &dyn ErasedKeyIndex,
+    ) -> Result<FrozenStore> {
+        self.write_changes(declared, keys)?;
         self.checkpoints += 1;
         let links = self.spec.links(self.checkpoints);
         let checkpoint = self.store.checkpoint(&links)?;

@@ -1,8 +1,11 @@
 //! All state of one operator instance: what its factory declared, and which keys are live.
 
+mod key_visit;
+
 use std::any::TypeId;
 use std::sync::Arc;
 
+use super::broadcast_state::{BroadcastState, BroadcastTable};
 use super::changes::Tracking;
 use super::declared::Declared;
 use super::frozen::{Freezing, FrozenEntries, FrozenState, FrozenTable, FrozenTimers};
@@ -100,6 +103,13 @@ impl StateRegistry {
     ) -> OperatorListState<T> {
         let table = Box::new(OperatorList::<T>::default());
         OperatorListState::new(self.declare(name, redistribution, table))
+    }
+
+    /// Declares a map of which every instance has an equal copy: for operators with a broadcast
+    /// input.
+    pub fn broadcast<K: Key, V: Data>(&mut self, name: &str) -> BroadcastState<K, V> {
+        let table = BroadcastTable::<K, V>::default();
+        BroadcastState::new(self.broadcast_table(name, table))
     }
 
     /// Declares a table of the operator's own making.

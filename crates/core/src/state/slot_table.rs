@@ -46,6 +46,12 @@ impl<T> SlotTable<T> {
         self.values.get(slot.index())
     }
 
+    /// The slots that have a value.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        let slots = (0..self.bound()).map(|index| Slot(index as u32));
+        slots.filter(|slot| self.get(*slot).is_some())
+    }
+
     /// One more than the highest slot that may have a place.
     pub(super) fn bound(&self) -> usize {
         self.values.bound()

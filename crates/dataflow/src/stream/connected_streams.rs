@@ -91,7 +91,7 @@ impl<K: Key, A: Data, B: Data> KeyedConnectedStreams<K, A, B> {
     }
 }
 
-fn two_inputs(name: &str, factory: Arc<dyn OperatorFactory>) -> StreamNode {
+pub(super) fn two_inputs(name: &str, factory: Arc<dyn OperatorFactory>) -> StreamNode {
     let mut node = StreamNode::new(name, NodeKind::Operator(factory));
     node.ports = 2;
     node

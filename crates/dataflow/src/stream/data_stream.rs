@@ -13,7 +13,7 @@ use thalweg_core::operator::{
 };
 use thalweg_core::state::StateRegistry;
 
-use super::connected_streams::ConnectedStreams;
+use super::connect::Connect;
 use super::keyed_stream::KeyedStream;
 use crate::environment::StreamExecutionEnvironment;
 
@@ -165,7 +165,8 @@ impl<T: Data> DataStream<T> {
         union
     }
 
-    /// Joins two streams of different types into one operator.
+    /// Joins two streams of different types into one operator: another stream, or a
+    /// [broadcast](DataStream::broadcast_stream) one.
     ///
     /// # Examples
     /// ```
@@ -180,8 +181,8 @@ impl<T: Data> DataStream<T> {
     /// assert_eq!(texts, ["1", "2", "three"]);
     /// # Ok::<(), thalweg_core::Error>(())
     /// ```
-    pub fn connect<B: Data>(&self, other: &DataStream<B>) -> ConnectedStreams<T, B> {
-        ConnectedStreams::of(self.clone(), other.clone())
+    pub fn connect<S: Connect<DataStream<T>>>(&self, other: &S) -> S::Connected {
+        other.behind(self)
     }
 
     /// A side output of the operator that made this stream.

@@ -10,7 +10,7 @@ use thalweg_core::operator::{BatchOperator, KeySelector, KeyedRowsOperator, Oper
 use thalweg_core::rows::Rows;
 use thalweg_core::state::StateRegistry;
 
-use super::connected_streams::KeyedConnectedStreams;
+use super::connect::Connect;
 use super::data_stream::DataStream;
 
 /// A stream whose records with equal keys meet in one instance.
@@ -59,9 +59,10 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
         DataStream::of(self.stream.environment().clone(), id)
     }
 
-    /// Joins two streams keyed by one type into one operator that shares state a key.
-    pub fn connect<B: Data>(&self, other: &KeyedStream<K, B>) -> KeyedConnectedStreams<K, T, B> {
-        KeyedConnectedStreams::of(self.clone(), other.clone())
+    /// Joins this stream with another into one operator: one keyed by the same type, with which it
+    /// shares state a key, or a [broadcast](DataStream::broadcast_stream) one.
+    pub fn connect<S: Connect<KeyedStream<K, T>>>(&self, other: &S) -> S::Connected {
+        other.behind(self)
     }
 }
 

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broadcast;
 mod evolution;
 mod incremental;
 mod joins;
+mod operator_state;
 mod pipelines;
 mod random_programs;
 mod recovery;

@@ -3,10 +3,13 @@
 
 use proptest::prelude::*;
 use thalweg_core::error::Result;
-use thalweg_core::operator::{Context, Operator, Output, TwoInputOperator};
+use thalweg_core::operator::{
+    BroadcastContext, BroadcastOperator, Context, Operator, Output, TwoInputOperator,
+};
 use thalweg_core::rows::Record;
 use thalweg_core::state::{
-    ListState, MapState, OperatorListState, Redistribution, StateRegistry, ValueState,
+    BroadcastState, ListState, MapState, OperatorListState, Redistribution, StateRegistry,
+    ValueState,
 };
 use thalweg_core::time::EventTime;
 use thalweg_dataflow::environment::StreamExecutionEnvironment;
@@ -44,6 +47,7 @@ enum Step {
     Slide(u64, u64),
     Sessions(u64),
     Rules,
+    KeyedRules,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -64,8 +68,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     // Rules come last: what they emit is behind the last watermark.
     let steps = proptest::collection::vec(step, 1..6);
-    (steps, any::<bool>()).prop_map(|(mut steps, rules)| {
-        steps.extend(rules.then_some(Step::Rules));
+    let last = prop_oneof![
+        Just(None),
+        Just(Some(Step::Rules)),
+        Just(Some(Step::KeyedRules)),
+    ];
+    (steps, last).prop_map(|(mut steps, rules)| {
+        steps.extend(rules);
         steps
     })
 }
@@ -214,6 +223,56 @@ impl TwoInputOperator<Row, i64, Row> for Rules {
     }
 }
 
+/// Adds to each record what all rules say: each key's sum of them, and the copy that its instance
+/// has of all.
+struct KeyedRules {
+    rules: BroadcastState<i64, i64>,
+    seen: ValueState<i64>,
+    waiting: ListState<i64>,
+}
+
+impl BroadcastOperator<Row, i64, Row> for KeyedRules {
+    fn process(&mut self, row: Record<Row>, ctx: &mut Context, _: &mut Output<Row>) -> Result<()> {
+        if self.seen.get(ctx)?.is_none() {
+            let so_far = self.rules.iter(ctx).map(|(_, rule)| rule).sum();
+            self.seen.set(ctx, so_far)?;
+        }
+        self.waiting.add(ctx, row.value.1)?;
+        // Fires when both inputs have ended: the rules are all there.
+        ctx.register_event_timer(EventTime(i64::MAX));
+        Ok(())
+    }
+
+    fn process_broadcast(
+        &mut self,
+        rule: Record<i64>,
+        ctx: &mut BroadcastContext<'_>,
+        _: &mut Output<Row>,
+    ) -> Result<()> {
+        *self.rules.get_or_insert_with(ctx, rule.value % 7, || 0) += rule.value;
+        ctx.apply_to_keyed_state(&self.seen, |ctx| {
+            *self.seen.get_or_insert_with(ctx, || i64::MIN)? += rule.value;
+            Ok(())
+        })
+    }
+
+    fn on_event_timer(
+        &mut self,
+        time: EventTime,
+        ctx: &mut Context,
+        out: &mut Output<Row>,
+    ) -> Result<()> {
+        let key = *ctx.key::<u64>()?;
+        let seen = self.seen.get(ctx)?.copied().unwrap_or(i64::MIN);
+        let copy: i64 = self.rules.iter(ctx).map(|(at, rule)| at * rule).sum();
+        for number in self.waiting.take(ctx)? {
+            let number = number.wrapping_mul(3).wrapping_add(seen);
+            out.emit((key, number.wrapping_add(copy)), time);
+        }
+        Ok(())
+    }
+}
+
 fn follow(stream: DataStream<Row>, step: &Step, at: usize) -> DataStream<Row> {
     let uid = format!("step {at}");
     let stream = match step.clone() {
@@ -273,13 +332,25 @@ fn follow(stream: DataStream<Row>, step: &Step, at: usize) -> DataStream<Row> {
             .window(EventTimeSessionWindows::with_gap(ms(gap)))
             .sum(|row| &mut row.1),
         Step::Rules => {
-            let rules = stream.environment().from_collection([1i64, 10, 100]);
+            let rules = stream.environment().from_collection(1i64..60);
             let rules = rules.uid(&format!("{uid} rules")).set_parallelism(1);
             stream
                 .connect(&rules.broadcast())
                 .apply("Rules", |states| Rules {
                     rules: states.operator_list("rules", Redistribution::Broadcast),
                     waiting: states.operator_list("waiting", Redistribution::Split),
+                })
+        }
+        Step::KeyedRules => {
+            let rules = stream.environment().from_collection(1i64..60);
+            let rules = rules.uid(&format!("{uid} rules")).set_parallelism(1);
+            stream
+                .key_by(|row| row.0)
+                .connect(&rules.broadcast_stream())
+                .process(|states| KeyedRules {
+                    rules: states.broadcast("rules"),
+                    seen: states.value("seen"),
+                    waiting: states.list("waiting"),
                 })
         }
     };

@@ -1,23 +1,44 @@
 //! A listener that keeps everything, for tests.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thalweg_core::collections::HashMap;
 use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::{FrozenState, TableSnapshot};
+use thalweg_core::state::{FrozenState, StateSnapshot, TableSnapshot};
 
 use super::{BarrierListener, InstanceSnapshot, JobSnapshot, Moment};
 
 /// Keeps the snapshots of every checkpoint in memory.
 #[derive(Debug, Default)]
 pub struct MemoryListener {
-    snapshots: Mutex<HashMap<u64, JobSnapshot>>,
-    passed: Mutex<HashMap<u64, usize>>,
+    snapshots: Mutex<HashMap<u64, Parts>>,
+    // The subtasks that a barrier has passed.
+    passed: Mutex<HashMap<u64, BTreeSet<usize>>>,
+    ended: Mutex<Ended>,
     canonical: bool,
     // The files of stores are there as long as these are.
     frozen: Mutex<Vec<FrozenState>>,
+}
+
+/// The snapshots of a checkpoint so far, and whose they are.
+#[derive(Debug, Default)]
+struct Parts {
+    snapshot: JobSnapshot,
+    passed: BTreeSet<(OperatorUid, u32)>,
+}
+
+/// The last snapshots of what has ended.
+#[derive(Debug, Default)]
+struct Ended {
+    instances: Vec<(OperatorUid, SubtaskInfo, StateSnapshot)>,
+    subtasks: BTreeSet<usize>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl MemoryListener {
@@ -30,19 +51,34 @@ impl MemoryListener {
         }
     }
 
-    /// How many subtasks a checkpoint's barrier has passed: the checkpoint is complete when these
-    /// are all subtasks of the job.
+    /// How many subtasks a checkpoint's barrier has passed, or that have ended before: the
+    /// checkpoint is complete when these are all subtasks of the job.
     pub fn passed(&self, checkpoint: u64) -> usize {
-        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        passed.get(&checkpoint).copied().unwrap_or(0)
+        let passed = locked(&self.passed);
+        let ended = locked(&self.ended);
+        match passed.get(&checkpoint) {
+            Some(passed) => passed.union(&ended.subtasks).count(),
+            None => 0,
+        }
     }
 
-    /// The snapshots of a checkpoint so far.
+    /// The snapshots of a complete checkpoint.
     pub fn take(&self, checkpoint: u64) -> Option<JobSnapshot> {
-        self.snapshots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&checkpoint)
+        let Parts {
+            mut snapshot,
+            passed,
+        } = locked(&self.snapshots).remove(&checkpoint)?;
+        for (uid, info, state) in &locked(&self.ended).instances {
+            // A barrier that passed before the end has the older state.
+            if !passed.contains(&(uid.clone(), info.index)) {
+                let instance = InstanceSnapshot {
+                    state: state.clone(),
+                    finished: true,
+                };
+                snapshot.put(uid, info, instance);
+            }
+        }
+        Some(snapshot)
     }
 }
 
@@ -54,9 +90,6 @@ impl BarrierListener for MemoryListener {
         info: &SubtaskInfo,
         freeze: &mut dyn FnMut() -> Result<FrozenState>,
     ) -> Result<()> {
-        let Moment::Barrier(checkpoint) = moment else {
-            return Ok(());
-        };
         let frozen = freeze()?;
         let state = if self.canonical {
             frozen.whole().encode()?
@@ -64,21 +97,21 @@ impl BarrierListener for MemoryListener {
             frozen.beside_store().encode()?
         };
         if frozen.store.is_some() {
-            let mut kept = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.push(frozen);
+            locked(&self.frozen).push(frozen);
         }
+        let Moment::Barrier(checkpoint) = moment else {
+            let ended = (uid.clone(), info.clone(), state);
+            locked(&self.ended).instances.push(ended);
+            return Ok(());
+        };
         let instance = InstanceSnapshot {
             state,
             finished: false,
         };
-        let mut snapshots = self
-            .snapshots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        snapshots
-            .entry(checkpoint)
-            .or_default()
-            .put(uid, info, instance);
+        let mut snapshots = locked(&self.snapshots);
+        let parts = snapshots.entry(checkpoint).or_default();
+        parts.snapshot.put(uid, info, instance);
+        parts.passed.insert((uid.clone(), info.index));
         Ok(())
     }
 
@@ -89,18 +122,20 @@ impl BarrierListener for MemoryListener {
         info: &SubtaskInfo,
         records: TableSnapshot,
     ) {
-        let mut snapshots = self
-            .snapshots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let snapshot = snapshots.entry(checkpoint).or_default();
-        snapshot.put_in_flight(uid, info, records);
+        let mut snapshots = locked(&self.snapshots);
+        let parts = snapshots.entry(checkpoint).or_default();
+        parts.snapshot.put_in_flight(uid, info, records);
     }
 
-    fn on_subtask(&self, moment: Moment, _: usize) {
-        if let Moment::Barrier(checkpoint) = moment {
-            let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-            *passed.entry(checkpoint).or_insert(0) += 1;
+    fn on_subtask(&self, moment: Moment, subtask: usize) {
+        match moment {
+            Moment::Barrier(checkpoint) => {
+                let mut passed = locked(&self.passed);
+                passed.entry(checkpoint).or_default().insert(subtask);
+            }
+            Moment::End => {
+                locked(&self.ended).subtasks.insert(subtask);
+            }
         }
     }
 }

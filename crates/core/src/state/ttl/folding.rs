@@ -6,6 +6,7 @@ use super::value::TtlValueState;
 use crate::data::Data;
 use crate::error::Result;
 use crate::operator::{AggregateFunction, Context};
+use crate::state::keyed_state::keyed_state;
 
 /// One value a key that additions are folded into, and that expires.
 pub struct TtlReducingState<T, F> {
@@ -92,3 +93,6 @@ impl<A: AggregateFunction> TtlAggregatingState<A> {
         self.accumulator.clear(ctx)
     }
 }
+
+keyed_state!([T: Data, F] TtlReducingState<T, F>, value);
+keyed_state!([A: AggregateFunction] TtlAggregatingState<A>, accumulator);

@@ -6,10 +6,21 @@ use crate::data::Data;
 use crate::error::Result;
 use crate::operator::Context;
 use crate::state::table::TableHandle;
+use crate::state::{KeyedState, Slot, StateRegistry};
 
 pub(super) struct TtlHandle<C> {
     table: TableHandle<TtlTable<C>>,
     config: StateTtlConfig,
+}
+
+impl<C: Expiring> KeyedState for TtlHandle<C> {
+    fn position(&self) -> usize {
+        self.table.index
+    }
+
+    fn slots(&self, states: &StateRegistry) -> Vec<Slot> {
+        states.get(&self.table).slots.slots().collect()
+    }
 }
 
 impl<C: Expiring> TtlHandle<C> {

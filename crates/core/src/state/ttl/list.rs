@@ -5,6 +5,7 @@ use super::table::Timed;
 use crate::data::Data;
 use crate::error::Result;
 use crate::operator::Context;
+use crate::state::keyed_state::keyed_state;
 
 /// A list a key, whose elements expire one by one. An empty list and no list are the same.
 pub struct TtlListState<T> {
@@ -60,3 +61,5 @@ impl<T: Data> TtlListState<T> {
         self.list.take(ctx).map(drop)
     }
 }
+
+keyed_state!([T: Data] TtlListState<T>, list);

@@ -6,6 +6,7 @@ use crate::collections::HashMap;
 use crate::data::{Data, Key};
 use crate::error::Result;
 use crate::operator::Context;
+use crate::state::keyed_state::keyed_state;
 
 /// A map a key, whose entries expire one by one. An empty map and no map are the same.
 ///
@@ -117,3 +118,5 @@ impl<K: Key, V: Data> TtlMapState<K, V> {
         self.map.take(ctx).map(drop)
     }
 }
+
+keyed_state!([K: Key, V: Data] TtlMapState<K, V>, map);

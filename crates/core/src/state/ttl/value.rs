@@ -5,6 +5,7 @@ use super::table::Timed;
 use crate::data::Data;
 use crate::error::Result;
 use crate::operator::Context;
+use crate::state::keyed_state::keyed_state;
 
 /// One value a key, which expires.
 ///
@@ -77,3 +78,5 @@ impl<T: Data> TtlValueState<T> {
         Ok(change(&mut timed.value))
     }
 }
+
+keyed_state!([T: Data] TtlValueState<T>, value);
