@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::entries::Entries;
+use super::entry_writer::EntryWriter;
 use super::frozen::{Freezing, FrozenEntries};
 use super::key_index::{ErasedKeyIndex, Slot};
 use super::table::{StateTable, TableHandle};
@@ -28,7 +28,7 @@ impl<K, V> Default for BroadcastTable<K, V> {
 struct FrozenBroadcast<K, V>(Arc<HashMap<K, V>>);
 
 impl<K: Key, V: Data> FrozenEntries for FrozenBroadcast<K, V> {
-    fn write(&self, out: &mut Entries) -> Result<()> {
+    fn write(&self, out: &mut EntryWriter<'_>) -> Result<()> {
         let encoded = self.0.iter().map(|(key, value)| {
             let mut bytes = Vec::new();
             key.encode(&mut bytes);
@@ -38,8 +38,13 @@ impl<K: Key, V: Data> FrozenEntries for FrozenBroadcast<K, V> {
         let mut encoded: Vec<Vec<u8>> = encoded.collect();
         // Copies are equal whatever the order in which their entries came.
         encoded.sort_unstable();
-        encoded.iter().for_each(|bytes| out.push(None, bytes));
-        Ok(())
+        let push = |bytes: &Vec<u8>| {
+            out.push_with(|out| {
+                out.extend_from_slice(bytes);
+                None
+            })
+        };
+        encoded.iter().try_for_each(push)
     }
 }
 
@@ -165,7 +170,7 @@ impl<K: Key, V: Data> BroadcastState<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::table::written;
+    use crate::state::{Content, Entries};
 
     fn frozen(table: &mut BroadcastTable<String, i64>) -> Entries {
         let freezing = Freezing {
@@ -173,9 +178,8 @@ mod tests {
             max_parallelism: 1,
             now: crate::time::ProcessingTime(0),
         };
-        let mut entries = Entries::default();
-        table.freeze(&freezing).write(&mut entries).unwrap();
-        entries
+        let frozen = table.freeze(&freezing);
+        Content::All(frozen.as_ref()).encode().unwrap()
     }
 
     fn put(table: &mut BroadcastTable<String, i64>, key: &str, value: i64) {
@@ -208,14 +212,9 @@ mod tests {
         };
         let before = table.freeze(&freezing);
         put(&mut table, "a", 2);
-        let mut entries = Entries::default();
-        before.write(&mut entries).unwrap();
-        let expected = written(|sink| {
-            let bytes = crate::data::to_bytes(&("a".to_owned(), 1i64));
-            sink(None, &bytes);
-        });
-        let mut as_written = Entries::default();
-        expected.write(&mut as_written).unwrap();
-        assert_eq!(entries, as_written);
+        let entries = Content::All(before.as_ref()).encode().unwrap();
+        let bytes = crate::data::to_bytes(&("a".to_owned(), 1i64));
+        let expected: Entries = [(None, bytes)].into_iter().collect();
+        assert_eq!(entries, expected);
     }
 }
