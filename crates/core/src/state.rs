@@ -14,6 +14,7 @@
 //! State with a time to live is of types of its own (`ttl`).
 //! State larger than memory lies below these tables, in a [`store`].
 
+mod bits;
 mod broadcast_state;
 mod changes;
 mod chunked;
@@ -21,6 +22,7 @@ mod declared;
 mod entries;
 mod entry_writer;
 mod frozen;
+mod frozen_state;
 mod frozen_store;
 mod handle;
 mod key_index;
@@ -29,9 +31,12 @@ mod layers;
 mod list_state;
 mod map_state;
 mod operator_state;
+mod paged_table;
 mod paging;
+mod paging_spec;
 mod registry;
 mod schemas;
+mod slot;
 mod slot_table;
 mod snapshot;
 pub mod store;
@@ -39,22 +44,26 @@ mod table;
 mod ttl;
 mod view;
 
+pub use bits::Bits;
 pub use broadcast_state::BroadcastState;
 pub use changes::Changes;
 pub use chunked::{Chunked, SharedChunks};
 pub use entries::Entries;
 pub use entry_writer::EntryWriter;
-pub use frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots, FrozenState, FrozenTable};
+pub use frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots};
+pub use frozen_state::{FrozenState, FrozenTable};
 pub use frozen_store::FrozenStore;
 pub use handle::{AggregatingState, ReducingState, ValueState};
-pub use key_index::{ErasedKeyIndex, KeyIndex, Slot};
+pub use key_index::{ErasedKeyIndex, KeyIndex};
 pub use keyed_state::KeyedState;
 pub use layers::{LayerTable, StateLayer, merge_layers};
 pub use list_state::ListState;
 pub use map_state::MapState;
 pub use operator_state::OperatorListState;
-pub use paging::{Bits, PagedTable, PagingSpec, WorkingDirectory};
+pub use paged_table::PagedTable;
+pub use paging_spec::{PagingSpec, WorkingDirectory};
 pub use registry::{InstantSlots, StateRegistry};
+pub use slot::Slot;
 pub use slot_table::SlotTable;
 pub use snapshot::{
     KeyGroups, Redistribution, StateSnapshot, StoreSnapshot, StoredTable, TableSnapshot,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::entry_writer::EntryWriter;
 use super::frozen::{Freezing, FrozenEntries};
-use super::key_index::{ErasedKeyIndex, Slot};
+use super::key_index::ErasedKeyIndex;
+use super::registry::StateRegistry;
+use super::slot::Slot;
 use super::table::{StateTable, TableHandle};
 use crate::collections::HashMap;
 use crate::data::{Data, Key, Schema, from_bytes};
@@ -74,6 +76,15 @@ impl<K: Key, V: Data> StateTable for BroadcastTable<K, V> {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+impl StateRegistry {
+    /// Declares a map of which every instance has an equal copy: for operators with a broadcast
+    /// input.
+    pub fn broadcast<K: Key, V: Data>(&mut self, name: &str) -> BroadcastState<K, V> {
+        let table = BroadcastTable::<K, V>::default();
+        BroadcastState::new(self.broadcast_table(name, table))
     }
 }
 

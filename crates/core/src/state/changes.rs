@@ -16,10 +16,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::bits::Bits;
 use super::declared::Declared;
 use super::entries::Entries;
-use super::key_index::{ErasedKeyIndex, Slot};
-use super::paging::Bits;
+use super::key_index::ErasedKeyIndex;
+use super::slot::Slot;
 
 // Sets that are kept: so many checkpoints in a row may come to nothing before all is written again.
 const SETS_MAX: usize = 4;

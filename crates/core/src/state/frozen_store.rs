@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::entry_writer::EntryWriter;
 use super::frozen::FrozenEntries;
-use super::paging::PagingSpec;
+use super::paging_spec::PagingSpec;
 use super::snapshot::StoredTable;
 use super::store::{OpenStore, StateStore, StoreCheckpoint, StoreTable, StoredKey, table_range};
 use crate::error::Result;

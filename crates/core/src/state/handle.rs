@@ -1,13 +1,37 @@
 //! Keyed value, reducing and aggregating state.
 
-use super::key_index::Slot;
 use super::keyed_state::{KeyedState, keyed_state};
 use super::registry::StateRegistry;
+use super::slot::Slot;
 use super::slot_table::SlotTable;
 use super::table::TableHandle;
 use crate::data::Data;
 use crate::error::Result;
 use crate::operator::{AggregateFunction, Context};
+
+impl StateRegistry {
+    /// Declares a value of each key.
+    pub fn value<T: Data>(&mut self, name: &str) -> ValueState<T> {
+        ValueState::new(self.keyed::<T>(name))
+    }
+
+    /// Declares a value of each key that additions are folded into.
+    pub fn reducing<T: Data, F>(&mut self, name: &str, reduce: F) -> ReducingState<T, F>
+    where
+        F: Fn(T, T) -> T,
+    {
+        ReducingState::new(self.keyed::<T>(name), reduce)
+    }
+
+    /// Declares an accumulator of each key.
+    pub fn aggregating<A: AggregateFunction>(
+        &mut self,
+        name: &str,
+        function: A,
+    ) -> AggregatingState<A> {
+        AggregatingState::new(self.keyed::<A::Accumulator>(name), function)
+    }
+}
 
 /// One value a key.
 ///

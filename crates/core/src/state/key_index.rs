@@ -7,23 +7,10 @@ use hashbrown::HashTable;
 
 use super::chunked::{Chunked, SharedChunks};
 use super::frozen::FrozenKeys;
+use super::slot::Slot;
 use crate::data::{Key, Schema};
 use crate::error::Result;
 use crate::key_group::key_group;
-
-/// The place of a key's values in every state of an operator instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slot(pub u32);
-
-impl Slot {
-    /// Stands for "no key": timers of operators that are not keyed.
-    pub const NONE: Slot = Slot(u32::MAX);
-
-    /// As an index.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 struct Entry {
     hash: u64,

@@ -1,7 +1,7 @@
 //! What all kinds of keyed state have in common.
 
-use super::key_index::Slot;
 use super::registry::StateRegistry;
+use super::slot::Slot;
 
 /// A declared state that belongs to keys. All handles of keyed state are.
 pub trait KeyedState {

@@ -2,11 +2,19 @@
 
 use super::handle::ValueState;
 use super::keyed_state::keyed_state;
+use super::registry::StateRegistry;
 use super::slot_table::SlotTable;
 use super::table::TableHandle;
 use crate::data::Data;
 use crate::error::Result;
 use crate::operator::Context;
+
+impl StateRegistry {
+    /// Declares a list of each key.
+    pub fn list<T: Data>(&mut self, name: &str) -> ListState<T> {
+        ListState::new(self.keyed::<Vec<T>>(name))
+    }
+}
 
 /// A list a key. An empty list and no list are the same.
 pub struct ListState<T> {

@@ -2,12 +2,20 @@
 
 use super::handle::ValueState;
 use super::keyed_state::keyed_state;
+use super::registry::StateRegistry;
 use super::slot_table::SlotTable;
 use super::table::TableHandle;
 use crate::collections::HashMap;
 use crate::data::{Data, Key};
 use crate::error::Result;
 use crate::operator::Context;
+
+impl StateRegistry {
+    /// Declares a map of each key.
+    pub fn map<K: Key, V: Data>(&mut self, name: &str) -> MapState<K, V> {
+        MapState::new(self.keyed::<HashMap<K, V>>(name))
+    }
+}
 
 /// A map a key. An empty map and no map are the same.
 ///

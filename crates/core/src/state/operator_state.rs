@@ -4,8 +4,10 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::frozen::{Freezing, FrozenEntries};
-use super::key_index::{ErasedKeyIndex, Slot};
+use super::key_index::ErasedKeyIndex;
 use super::registry::StateRegistry;
+use super::slot::Slot;
+use super::snapshot::Redistribution;
 use super::table::TableHandle;
 use super::table::{StateTable, written};
 use crate::data::{Data, Schema, from_bytes, to_bytes};
@@ -50,6 +52,18 @@ impl<T: Data> StateTable for OperatorList<T> {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+impl StateRegistry {
+    /// Declares a list that belongs to the operator instance, not to a key.
+    pub fn operator_list<T: Data>(
+        &mut self,
+        name: &str,
+        redistribution: Redistribution,
+    ) -> OperatorListState<T> {
+        let table = Box::new(OperatorList::<T>::default());
+        OperatorListState::new(self.declare(name, redistribution, table))
     }
 }
 

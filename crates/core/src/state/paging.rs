@@ -10,20 +10,19 @@
 //! A slot is *resident* when its values are in memory. The tables know which of their slots have
 //! changed since they were written down.
 
-mod bits;
 mod open;
 mod stored_keys;
-mod table;
 
-pub use bits::Bits;
-pub use open::{PagingSpec, WorkingDirectory};
 pub(crate) use stored_keys::StoredKeys;
-pub use table::PagedTable;
 
+use super::bits::Bits;
 use super::declared::Declared;
 use super::frozen_store::FrozenStore;
-use super::key_index::{ErasedKeyIndex, Slot};
+use super::key_index::ErasedKeyIndex;
+use super::paged_table::PagedTable;
+use super::paging_spec::PagingSpec;
 use super::schemas;
+use super::slot::Slot;
 use super::snapshot::StoredTable;
 use super::store::{ByteRows, StateStore, StoreTable, WriteBatch, push_key_prefix};
 use crate::error::{Error, Result};

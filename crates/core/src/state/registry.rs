@@ -5,26 +5,21 @@ mod key_visit;
 use std::any::TypeId;
 use std::sync::Arc;
 
-use super::broadcast_state::{BroadcastState, BroadcastTable};
 use super::changes::Tracking;
 use super::declared::Declared;
-use super::frozen::{Freezing, FrozenEntries, FrozenState, FrozenTable, FrozenTimers};
+use super::frozen::{Freezing, FrozenEntries};
+use super::frozen_state::{FrozenState, FrozenTable, FrozenTimers};
 use super::frozen_store::StoredEntries;
-use super::handle::{AggregatingState, ReducingState, ValueState};
-use super::key_index::{ErasedKeyIndex, KeyIndex, Slot};
-use super::list_state::ListState;
-use super::map_state::MapState;
-use super::operator_state::{OperatorList, OperatorListState};
-use super::paging::{Paging, PagingSpec};
+use super::key_index::{ErasedKeyIndex, KeyIndex};
+use super::paging::Paging;
+use super::paging_spec::PagingSpec;
 use super::schemas;
+use super::slot::Slot;
 use super::slot_table::SlotTable;
 use super::snapshot::{Redistribution, StateSnapshot, StoreSnapshot, TableSnapshot};
 use super::table::{Cleaning, StateTable, TableHandle};
-use super::ttl::{StateTtlConfig, TtlStates};
-use crate::collections::HashMap;
 use crate::data::{Data, Key, KeySpan};
 use crate::error::{Error, Result};
-use crate::operator::AggregateFunction;
 use crate::time::ProcessingTime;
 
 // Entries that are restored before room is made.
@@ -52,64 +47,10 @@ pub struct StateRegistry {
 }
 
 impl StateRegistry {
-    /// Declares a value of each key.
-    pub fn value<T: Data>(&mut self, name: &str) -> ValueState<T> {
-        ValueState::new(self.keyed::<T>(name))
-    }
-
-    /// Declares a list of each key.
-    pub fn list<T: Data>(&mut self, name: &str) -> ListState<T> {
-        ListState::new(self.keyed::<Vec<T>>(name))
-    }
-
-    /// Declares a map of each key.
-    pub fn map<K: Key, V: Data>(&mut self, name: &str) -> MapState<K, V> {
-        MapState::new(self.keyed::<HashMap<K, V>>(name))
-    }
-
-    /// Declares a value of each key that additions are folded into.
-    pub fn reducing<T: Data, F>(&mut self, name: &str, reduce: F) -> ReducingState<T, F>
-    where
-        F: Fn(T, T) -> T,
-    {
-        ReducingState::new(self.keyed::<T>(name), reduce)
-    }
-
-    /// Declares an accumulator of each key.
-    pub fn aggregating<A: AggregateFunction>(
-        &mut self,
-        name: &str,
-        function: A,
-    ) -> AggregatingState<A> {
-        AggregatingState::new(self.keyed::<A::Accumulator>(name), function)
-    }
-
-    /// Declares keyed state with a time to live, as the other methods declare state without.
-    pub fn with_ttl(&mut self, config: StateTtlConfig) -> TtlStates<'_> {
-        TtlStates::new(self, config)
-    }
-
     pub(super) fn expiring<T: StateTable>(&mut self, name: &str, table: T) -> TableHandle<T> {
         let handle = self.table(name, table);
         self.expiring.push(handle.index);
         handle
-    }
-
-    /// Declares a list that belongs to the operator instance, not to a key.
-    pub fn operator_list<T: Data>(
-        &mut self,
-        name: &str,
-        redistribution: Redistribution,
-    ) -> OperatorListState<T> {
-        let table = Box::new(OperatorList::<T>::default());
-        OperatorListState::new(self.declare(name, redistribution, table))
-    }
-
-    /// Declares a map of which every instance has an equal copy: for operators with a broadcast
-    /// input.
-    pub fn broadcast<K: Key, V: Data>(&mut self, name: &str) -> BroadcastState<K, V> {
-        let table = BroadcastTable::<K, V>::default();
-        BroadcastState::new(self.broadcast_table(name, table))
     }
 
     /// Declares a table of the operator's own making.
@@ -130,7 +71,7 @@ impl StateRegistry {
         )
     }
 
-    fn declare<T: StateTable>(
+    pub(super) fn declare<T: StateTable>(
         &mut self,
         name: &str,
         redistribution: Redistribution,

@@ -2,9 +2,11 @@
 
 use super::key_index::ErasedKeyIndex;
 use super::table::StateTable;
-use super::ttl::TIMED;
 use crate::data::{Data, Field, Rewrite, Schema};
 use crate::error::{Error, Result};
+
+/// The stored name of a value with a time to live: no type of a program can have it.
+pub(super) const TIMED: &str = "value with a time to live";
 
 const KEYED: &str = "keyed";
 const KEY: &str = "key";

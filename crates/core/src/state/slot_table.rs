@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use super::bits::Bits;
 use super::chunked::{Chunked, SharedChunks};
 use super::entries::Entries;
 use super::entry_writer::EntryWriter;
 use super::frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots};
-use super::key_index::{ErasedKeyIndex, Slot};
-use super::paging::{Bits, PagedTable};
+use super::key_index::ErasedKeyIndex;
+use super::paged_table::PagedTable;
+use super::slot::Slot;
 use super::table::StateTable;
 use crate::data::{Data, Schema, from_bytes};
 use crate::error::{Error, Result};

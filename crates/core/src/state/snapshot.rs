@@ -1,8 +1,9 @@
 //! What a snapshot of an operator instance holds, and how snapshots are dealt out anew.
 
 use super::entries::Entries;
-use super::key_index::{ErasedKeyIndex, Slot};
+use super::key_index::ErasedKeyIndex;
 use super::schemas;
+use super::slot::Slot;
 use super::store::StoreCheckpoint;
 use crate::data::{Data, Schema};
 use crate::error::{Error, Result};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::entries::Entries;
 use super::frozen::{Freezing, FrozenEntries};
 use super::key_index::ErasedKeyIndex;
-use super::paging::PagedTable;
+use super::paged_table::PagedTable;
 use crate::data::Schema;
 use crate::error::Result;
 use crate::time::ProcessingTime;

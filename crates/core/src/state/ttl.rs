@@ -40,7 +40,12 @@ use crate::operator::AggregateFunction;
 use handle::TtlHandle;
 use table::{Expiring, TtlTable};
 
-pub(super) use table::TIMED;
+impl StateRegistry {
+    /// Declares keyed state with a time to live, as the other methods declare state without.
+    pub fn with_ttl(&mut self, config: StateTtlConfig) -> TtlStates<'_> {
+        TtlStates::new(self, config)
+    }
+}
 
 /// Declares state with a time to live; see [`StateRegistry::with_ttl`].
 pub struct TtlStates<'a> {

@@ -1,10 +1,10 @@
 //! State that is about to be written, whether it is encoded by now or not.
 
+use super::bits::Bits;
 use super::entries::Entries;
 use super::entry_writer::EntryWriter;
-use super::frozen::{FrozenEntries, FrozenSlots, FrozenTable};
+use super::frozen::{FrozenEntries, FrozenSlots};
 use super::layers::{LayerTable, StateLayer};
-use super::paging::Bits;
 use super::snapshot::{Redistribution, StateSnapshot, StoreSnapshot, TableSnapshot};
 use crate::data::Schema;
 use crate::error::Result;
@@ -89,17 +89,6 @@ impl Content<'_> {
             Ok(())
         })?;
         Ok(all)
-    }
-}
-
-impl<'a> TableView<'a> {
-    pub(super) fn of(table: &'a FrozenTable) -> Self {
-        TableView {
-            name: &table.name,
-            redistribution: table.redistribution,
-            schema: &table.schema,
-            content: Content::All(table.entries.as_ref()),
-        }
     }
 }
 

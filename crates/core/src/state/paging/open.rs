@@ -1,74 +1,22 @@
 //! How the tables of an operator instance come into a store.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::sync::Arc;
 
+use super::super::bits::Bits;
 use super::super::declared::Declared;
 use super::super::key_index::ErasedKeyIndex;
+use super::super::paging_spec::PagingSpec;
 use super::super::schemas;
 use super::super::snapshot::{KeyGroups, StoreSnapshot, StoredTable};
 use super::super::store::{
-    ByteRows, OpenStore, StateBackend, StateStore, StoreTable, StoredKey, WriteBatch, table_range,
+    ByteRows, OpenStore, StateStore, StoreTable, StoredKey, WriteBatch, table_range,
 };
-use super::{Bits, Numbered, Paging, paged};
-use crate::config::CacheMemory;
+use super::{Numbered, Paging, paged};
 use crate::data::Rewrite;
 use crate::error::{Error, Result};
-use crate::host::Clock;
 
 // Entries of an older shape are rewritten so many at a time.
 const REWRITTEN_MAX: usize = 8192;
-
-/// A directory that is deleted when nobody uses it any more.
-pub struct WorkingDirectory {
-    path: PathBuf,
-    backend: Arc<dyn StateBackend>,
-}
-
-impl WorkingDirectory {
-    /// A directory for stores of a backend.
-    pub fn new(path: PathBuf, backend: Arc<dyn StateBackend>) -> Arc<Self> {
-        Arc::new(WorkingDirectory { path, backend })
-    }
-}
-
-impl Drop for WorkingDirectory {
-    fn drop(&mut self) {
-        self.backend.release(&self.path);
-    }
-}
-
-/// Where the keyed state of an operator instance is kept.
-#[derive(Clone)]
-pub struct PagingSpec {
-    /// What opens its store.
-    pub backend: Arc<dyn StateBackend>,
-    /// A working directory of its own, which goes with the last user of it.
-    pub directory: Arc<WorkingDirectory>,
-    /// Stands in the names of its files; unique over all instances and attempts of a job.
-    pub id: String,
-    /// The key groups of the instance.
-    pub key_groups: KeyGroups,
-    /// How many key groups there are.
-    pub max_parallelism: u32,
-    /// What it may hold in memory, shared with others.
-    pub cache: Arc<CacheMemory>,
-    /// What time it is for values with a time to live.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl PagingSpec {
-    /// Where the store itself lies.
-    pub(super) fn store(&self) -> PathBuf {
-        self.directory.path.join("store")
-    }
-
-    /// Where the files of a checkpoint are linked.
-    pub(super) fn links(&self, checkpoint: u64) -> PathBuf {
-        self.directory.path.join(format!("links-{checkpoint}"))
-    }
-}
 
 impl Paging {
     /// Opens the store of an instance that has declared keyed tables; `None` if it has none.

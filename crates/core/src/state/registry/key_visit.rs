@@ -2,9 +2,9 @@
 
 use super::StateRegistry;
 use crate::error::{Error, Result};
-use crate::state::key_index::Slot;
 use crate::state::keyed_state::KeyedState;
 use crate::state::paging::StoredKeys;
+use crate::state::slot::Slot;
 
 /// How far a visit has come.
 pub(crate) enum KeyVisit {

@@ -8,21 +8,21 @@ use super::config::StateTtlConfig;
 use crate::collections::HashMap;
 use crate::data::{Data, Field, Key, Schema};
 use crate::error::Result;
+use crate::state::bits::Bits;
 use crate::state::chunked::SharedChunks;
 use crate::state::entries::Entries;
 use crate::state::entry_writer::EntryWriter;
 use crate::state::frozen::{Freezing, FrozenEntries, FrozenKeys, FrozenSlots};
-use crate::state::key_index::{ErasedKeyIndex, Slot};
-use crate::state::paging::{Bits, PagedTable};
+use crate::state::key_index::ErasedKeyIndex;
+use crate::state::paged_table::PagedTable;
+use crate::state::schemas::TIMED;
+use crate::state::slot::Slot;
 use crate::state::slot_table::SlotTable;
 use crate::state::table::{Cleaning, StateTable};
 use crate::time::ProcessingTime;
 
 // Values examined at a barrier, which waits for it: about a millisecond.
 const EXAMINED_AT_BARRIER_MAX: i64 = 1 << 16;
-
-/// The stored name of [`Timed`]: no type of a program can have it.
-pub(in crate::state) const TIMED: &str = "value with a time to live";
 
 /// A value and when its life began anew.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::key_index::Slot;
 use super::bits::Bits;
+use super::slot::Slot;
 use crate::error::Result;
 
 /// A keyed table of which some slots' values are in memory.
