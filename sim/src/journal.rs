@@ -15,6 +15,8 @@ pub struct Counts {
     pub crashes: u64,
     /// Attempts that failed inside of a process that went on.
     pub failures: u64,
+    /// Regions that failed alone.
+    pub region_failures: u64,
     /// Completed checkpoints.
     pub checkpoints: u64,
     /// Savepoints that users were given.
@@ -43,6 +45,7 @@ impl Counts {
         self.steps += other.steps;
         self.crashes += other.crashes;
         self.failures += other.failures;
+        self.region_failures += other.region_failures;
         self.checkpoints += other.checkpoints;
         self.savepoints += other.savepoints;
         self.stops += other.stops;
@@ -69,7 +72,8 @@ impl fmt::Display for Counts {
         };
         writeln!(f, "steps        {}", self.steps)?;
         writeln!(f, "crashes      {}", self.crashes)?;
-        writeln!(f, "failures     {}", self.failures)?;
+        let regions = self.region_failures;
+        writeln!(f, "failures     {}, {regions} of regions", self.failures)?;
         writeln!(f, "checkpoints  {}", self.checkpoints)?;
         let stops = self.stops;
         writeln!(f, "savepoints   {}, {stops} stops", self.savepoints)?;

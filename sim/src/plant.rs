@@ -31,11 +31,15 @@ pub enum Plant {
     ForgetRemoved,
     /// Layers of keyed state are deleted with the checkpoint that has written them.
     DeleteLayers,
+    /// An operator of a region that starts again begins anew.
+    RestoreSome,
+    /// A region that has not failed starts again with one that has.
+    RestartOthers,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 14] = [
+    pub const ALL: [Plant; 16] = [
         Plant::CommitTwice,
         Plant::CommitEarly,
         Plant::DropSnapshot,
@@ -50,6 +54,8 @@ impl Plant {
         Plant::LowerWatermark,
         Plant::ForgetRemoved,
         Plant::DeleteLayers,
+        Plant::RestoreSome,
+        Plant::RestartOthers,
     ];
 
     /// The properties one of which must be seen not to hold.
@@ -62,9 +68,10 @@ impl Plant {
             | Plant::ForgetMetadata
             | Plant::ForgetRemoved
             | Plant::DeleteLayers => &["complete"],
-            Plant::LoseTimer | Plant::LoseEntry | Plant::DropInFlight => {
+            Plant::LoseTimer | Plant::LoseEntry | Plant::DropInFlight | Plant::RestoreSome => {
                 &["exactly once", "replay"]
             }
+            Plant::RestartOthers => &["regions"],
             Plant::KeepEverything => &["leaks"],
             Plant::HoldLastNotice => &["progress"],
             Plant::ForgetStop => &["complete", "exactly once"],

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thalweg_core::config::CheckpointConfig;
+use thalweg_core::config::{CheckpointConfig, FailoverStrategy};
 use thalweg_core::host::Random;
 
 use crate::faults::Fault;
@@ -46,6 +46,8 @@ pub struct Scenario {
     pub max_parallelism: u32,
     /// When checkpoints are taken.
     pub checkpointing: CheckpointConfig,
+    /// What starts again when a task fails.
+    pub failover: FailoverStrategy,
     /// The kinds of faults that may happen in this run.
     pub kinds: Vec<Fault>,
     /// How many faults there are, at most.
@@ -74,6 +76,10 @@ impl Scenario {
         Scenario {
             max_parallelism: dice.pick(&[4, 7, 128]),
             checkpointing,
+            failover: match layers.one_in(4) {
+                true => FailoverStrategy::Full,
+                false => FailoverStrategy::Region,
+            },
             kinds,
             faults: if dice.one_in(8) {
                 0

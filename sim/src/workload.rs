@@ -4,6 +4,7 @@ mod bank;
 mod delays;
 mod fan_out;
 mod keyed_count;
+mod pipelines;
 mod rules;
 mod sessions;
 mod source;
@@ -27,6 +28,12 @@ pub trait Workload {
     /// Adds the job to an environment; its results go to the ledger.
     fn compose(&self, env: &StreamExecutionEnvironment, ledger: &Ledger);
 
+    /// Which part an operator belongs to, if the workload has parts that have nothing to do with
+    /// each other.
+    fn part(&self, _uid: &OperatorUid) -> Option<u64> {
+        None
+    }
+
     /// All rows, in any order.
     fn expected(&self) -> Vec<String>;
 
@@ -41,13 +48,14 @@ pub trait Workload {
 
 /// Draws a workload.
 pub fn draw(dice: &mut Dice) -> Box<dyn Workload> {
-    match dice.below(7) {
+    match dice.below(10) {
         0 => Box::new(keyed_count::KeyedCount::draw(dice)),
         1 => Box::new(bank::Bank::draw(dice)),
         2 => Box::new(delays::Delays::draw(dice)),
         3 => Box::new(fan_out::FanOut::draw(dice)),
         4 => Box::new(rules::Rules::draw(dice)),
-        5 => Box::new(sessions::Sessions::draw(dice)),
+        5..=7 => Box::new(pipelines::Pipelines::draw(dice)),
+        8 => Box::new(sessions::Sessions::draw(dice)),
         _ => Box::new(window_join::WindowJoin::draw(dice)),
     }
 }

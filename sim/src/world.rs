@@ -6,6 +6,7 @@ pub mod listener;
 pub mod observed;
 pub mod power;
 pub mod process;
+mod regions;
 mod restart;
 mod savepoints;
 mod step;
@@ -24,7 +25,7 @@ use crate::plant::Plant;
 use crate::seed::{Dice, Scenario};
 use crate::workload::{self, Workload};
 use ledger::Ledger;
-use observed::Fuse;
+use observed::{Fuse, Opens};
 use power::Power;
 use process::Process;
 use storage::SimStorage;
@@ -59,6 +60,7 @@ pub struct World {
     storage: SimStorage,
     ledger: Ledger,
     fuse: Arc<Fuse>,
+    opens: Opens,
     weather: Weather,
     // Milliseconds that never go back, and how far the wall clock is from them.
     now: u64,
@@ -104,6 +106,7 @@ impl World {
             storage,
             ledger,
             fuse: Arc::default(),
+            opens: Opens::default(),
             weather: Weather::default(),
             now: 0,
             wall_offset: EPOCH,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use checkpointing::{CheckpointConfig, CheckpointMode, ClaimMode, Recovery, Retention};
 pub use file_systems::FileSystemOptions;
-pub use restart::RestartStrategy;
+pub use restart::{FailoverStrategy, RestartStrategy};
 pub use state_store::{CacheMemory, StateStoreConfig};
 
 /// How a bounded job may be run.
@@ -45,6 +45,8 @@ pub struct ExecutionConfig {
     pub state_store: Option<StateStoreConfig>,
     /// What follows a failure; only a job that stores checkpoints starts again.
     pub restart: RestartStrategy,
+    /// `jobmanager.execution.failover-strategy`
+    pub failover: FailoverStrategy,
     /// `pipeline.auto-watermark-interval`
     pub auto_watermark_interval: Duration,
     /// `execution.runtime-mode`
@@ -66,6 +68,7 @@ impl Default for ExecutionConfig {
             file_systems: FileSystemOptions::default(),
             state_store: None,
             restart: RestartStrategy::exponential(),
+            failover: FailoverStrategy::default(),
             auto_watermark_interval: Duration::from_millis(200),
             mode: RuntimeMode::Streaming,
             chaining: true,

@@ -5,7 +5,9 @@ mod build;
 mod job_client;
 mod master;
 mod recovery;
+mod region_failover;
 mod running_job;
+mod slots;
 
 use std::sync::Arc;
 
@@ -18,9 +20,11 @@ use thalweg_core::host::ManualClock;
 use crate::checkpoint::{BarrierListener, CheckpointRequest, JobSnapshot, SilentListener};
 use crate::driver::stepped::SteppedDriver;
 
-pub use build::{BuildSpec, BuiltJob, build, parkers, subtasks};
+pub use build::{BuildSpec, BuiltJob, build, subtasks};
 pub use job_client::{JobClient, JobStatus};
 pub use running_job::RunningJob;
+pub use slots::{Part, Slots, instances, regions, task_names};
+pub use thalweg_coordination::failover::{ExceptionHistory, Failure, Restarted};
 
 /// Runs jobs on threads of this process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +54,8 @@ impl MiniCluster {
         let built = build(&BuildSpec {
             job,
             config,
-            parkers: &parkers(job),
+            slots: &Slots::shared(job),
+            part: Part::All,
             listener: &listener,
             request: &Arc::default(),
             restore: None,
@@ -80,7 +85,8 @@ impl MiniCluster {
         let built = build(&BuildSpec {
             job,
             config,
-            parkers: &parkers(job),
+            slots: &Slots::shared(job),
+            part: Part::All,
             listener: &plan.listener,
             request: &request,
             restore: plan.restore,

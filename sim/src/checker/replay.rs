@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thalweg_core::host::ManualClock;
 use thalweg_runtime::checkpoint::{JobSnapshot, SharedListener, SilentListener};
 use thalweg_runtime::driver::stepped::SteppedDriver;
-use thalweg_runtime::mini_cluster::{BuildSpec, build, parkers};
+use thalweg_runtime::mini_cluster::{BuildSpec, Part, Slots, build};
 
 use super::{Verdict, exactly_once};
 use crate::journal::Journal;
@@ -41,7 +41,8 @@ pub fn check(
         let built = build(&BuildSpec {
             job: &job,
             config: &config,
-            parkers: &parkers(&job),
+            slots: &Slots::shared(&job),
+            part: Part::All,
             listener: &listener,
             request: &Arc::default(),
             restore: Some(snapshot),

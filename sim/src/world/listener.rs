@@ -104,6 +104,13 @@ impl SimListener {
         records.get(instance).cloned()
     }
 
+    /// Forgets the last snapshots of instances that go back to before their end.
+    pub fn forget_ends(&self, instances: &[Instance]) {
+        let mut seen = self.seen();
+        seen.ends
+            .retain(|instance, _| !instances.contains(instance));
+    }
+
     /// Forgets the snapshots of a checkpoint and of those before it.
     pub fn forget(&self, checkpoint: u64) {
         let mut seen = self.seen();

@@ -1,16 +1,20 @@
 //! Around every operator of a job: watches its watermark, and fails when a fault says so.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thalweg_core::container::Payload;
 use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::graph::{JobGraph, NodeKind};
+use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::{BatchOperator, Context, OperatorFactory, Outputs, Progress, Setup};
 use thalweg_core::time::{EventTime, ProcessingTime};
 use thalweg_core::watermark::Watermark;
 
+use super::listener::Instance;
 use crate::checker::watermarks::Rising;
+use crate::checker::{Verdict, regions};
 use crate::journal::Journal;
 use crate::plant::Plant;
 
@@ -39,13 +43,56 @@ impl Fuse {
     }
 }
 
+/// How often the operators of an attempt were opened, and how often they may have been.
+#[derive(Clone, Default)]
+pub struct Opens(Arc<Mutex<BTreeMap<Instance, Opened>>>);
+
+#[derive(Default)]
+struct Opened {
+    times: u64,
+    restarts: u64,
+}
+
+impl Opens {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Instance, Opened>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new attempt: every instance is opened once.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// These start again.
+    pub fn restarted(&self, instances: &[Instance]) {
+        let mut opens = self.lock();
+        for instance in instances {
+            opens.entry(instance.clone()).or_default().restarts += 1;
+        }
+    }
+
+    fn open(&self, instance: &Instance) -> Verdict {
+        let mut opens = self.lock();
+        let opened = opens.entry(instance.clone()).or_default();
+        opened.times += 1;
+        regions::check_open(instance, opened.times, opened.restarts)
+    }
+}
+
 /// Puts an observer around every operator of a job.
-pub fn observe(job: &mut JobGraph, fuse: &Arc<Fuse>, journal: &Journal, plant: Option<Plant>) {
+pub fn observe(
+    job: &mut JobGraph,
+    (fuse, opens): (&Arc<Fuse>, &Opens),
+    journal: &Journal,
+    plant: Option<Plant>,
+) {
     for operator in job.vertices.iter_mut().flat_map(|v| &mut v.operators) {
         if let NodeKind::Operator(inner) = &operator.kind {
             operator.kind = NodeKind::Operator(Arc::new(ObservedFactory {
                 inner: inner.clone(),
+                uid: operator.uid.clone(),
                 fuse: fuse.clone(),
+                opens: opens.clone(),
                 journal: journal.clone(),
                 plant,
             }));
@@ -55,7 +102,9 @@ pub fn observe(job: &mut JobGraph, fuse: &Arc<Fuse>, journal: &Journal, plant: O
 
 struct ObservedFactory {
     inner: Arc<dyn OperatorFactory>,
+    uid: OperatorUid,
     fuse: Arc<Fuse>,
+    opens: Opens,
     journal: Journal,
     plant: Option<Plant>,
 }
@@ -65,7 +114,10 @@ impl OperatorFactory for ObservedFactory {
         let name = format!("{} {}", setup.info.operator, setup.info.index);
         Ok(Box::new(Observed {
             inner: self.inner.create(setup)?,
+            instance: (self.uid.clone(), setup.info.index),
             fuse: self.fuse.clone(),
+            opens: self.opens.clone(),
+            journal: self.journal.clone(),
             watermarks: Rising::new(name, self.journal.clone()),
             plant: self.plant,
         }))
@@ -74,7 +126,10 @@ impl OperatorFactory for ObservedFactory {
 
 struct Observed {
     inner: Box<dyn BatchOperator>,
+    instance: Instance,
     fuse: Arc<Fuse>,
+    opens: Opens,
+    journal: Journal,
     watermarks: Rising,
     plant: Option<Plant>,
 }
@@ -88,6 +143,9 @@ impl Observed {
 
 impl BatchOperator for Observed {
     fn open(&mut self, ctx: &mut Context) -> Result<()> {
+        if let Err(violation) = self.opens.open(&self.instance) {
+            self.journal.violate(violation);
+        }
         self.look(ctx)?;
         self.inner.open(ctx)
     }

@@ -1,10 +1,11 @@
 //! One attempt at the job inside of one process: what a crash takes away.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use thalweg_coordination::checkpoint::Event;
+use thalweg_coordination::failover::Regions;
 use thalweg_core::config::{CheckpointConfig, ExecutionConfig};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::JobGraph;
@@ -13,7 +14,7 @@ use thalweg_runtime::checkpoint::{
     CheckpointExecutor, CheckpointRequest, Checkpoints, ExecutorSpec, Requests, Savepoints,
     SharedListener, StartingPoint, StoringListener, Todo,
 };
-use thalweg_runtime::mini_cluster::{BuildSpec, build, parkers, subtasks};
+use thalweg_runtime::mini_cluster::{BuildSpec, Part, Slots, build, instances, regions};
 use thalweg_runtime::task::{Step, Subtask};
 
 use super::listener::SimListener;
@@ -23,6 +24,15 @@ use crate::plant::Plant;
 struct Live {
     number: usize,
     subtask: Subtask,
+}
+
+impl From<Subtask> for Live {
+    fn from(subtask: Subtask) -> Self {
+        Live {
+            number: subtask.number(),
+            subtask,
+        }
+    }
 }
 
 /// What a step of a subtask came to.
@@ -60,9 +70,26 @@ pub struct ProcessSpec<'a> {
     pub plant: Option<Plant>,
 }
 
+/// A region that has failed.
+pub struct Away {
+    /// Which.
+    pub region: usize,
+    /// What with.
+    pub error: Error,
+    /// When it starts again, once the coordinator has heard of it.
+    pub due: Option<u64>,
+}
+
 /// A running attempt.
 pub struct Process {
     live: Vec<Live>,
+    job: JobGraph,
+    config: ExecutionConfig,
+    request: Arc<CheckpointRequest>,
+    /// Which tasks fail together.
+    pub regions: Regions,
+    /// The regions that have failed.
+    pub away: Vec<Away>,
     /// Who sees the snapshots.
     pub listener: Arc<SimListener>,
     events: Receiver<Event>,
@@ -84,10 +111,11 @@ impl Process {
     /// # Errors
     /// What the engine fails with.
     pub fn start(spec: &ProcessSpec<'_>) -> Result<Self> {
-        let tasks = subtasks(spec.job);
+        let tasks = instances(spec.job);
+        let regions = regions(spec.job, spec.config.failover);
         let restored = spec.from.checkpoint;
         // As in the engine's shell: an event of each task for each checkpoint under way.
-        let room = tasks * (spec.checkpointing.max_concurrent + 2) + 16;
+        let room = tasks.len() * (spec.checkpointing.max_concurrent + 2) + 16;
         let (sender, events) = sync_channel(room);
         let gathering = Arc::new(StoringListener::new(sender, restored));
         let request = Arc::new(CheckpointRequest::default());
@@ -101,7 +129,8 @@ impl Process {
         let built = build(&BuildSpec {
             job: spec.job,
             config: spec.config,
-            parkers: &parkers(spec.job),
+            slots: &Slots::shared(spec.job),
+            part: Part::All,
             listener: &shared,
             request: &request,
             restore: spec.from.snapshot.as_ref(),
@@ -111,7 +140,7 @@ impl Process {
             ExecutorSpec {
                 config: spec.checkpointing.clone(),
                 tasks,
-                request,
+                request: request.clone(),
                 listener: gathering,
                 checkpoints: Some(spec.checkpoints.clone()),
                 savepoints: spec.savepoints.clone(),
@@ -121,11 +150,14 @@ impl Process {
             restored,
             spec.now,
         )?;
-        let all = built.by_slot.into_iter().flatten().enumerate();
+        let all = built.by_slot.into_iter().flatten();
         Ok(Process {
-            live: all
-                .map(|(number, subtask)| Live { number, subtask })
-                .collect(),
+            live: all.map(Live::from).collect(),
+            job: spec.job.clone(),
+            config: spec.config.clone(),
+            request,
+            regions,
+            away: Vec::new(),
             listener,
             events,
             executor,
@@ -136,9 +168,65 @@ impl Process {
         })
     }
 
-    /// How many subtasks have not ended.
+    /// How many subtasks have not ended, those of failed regions aside.
     pub fn live(&self) -> u64 {
         self.live.len() as u64
+    }
+
+    /// Whether there is nothing left to run.
+    pub fn has_ended(&self) -> bool {
+        self.live.is_empty() && self.away.is_empty()
+    }
+
+    /// A task has failed: its region runs no more. What it has said is still to be heard.
+    pub fn lose(&mut self, task: usize, error: Error) {
+        let region = self.regions.of(task);
+        let tasks = self.regions.tasks(region);
+        self.live.retain(|live| !tasks.contains(&live.number));
+        self.away.push(Away {
+            region,
+            error,
+            due: None,
+        });
+    }
+
+    /// The job.
+    pub fn job(&self) -> &JobGraph {
+        &self.job
+    }
+
+    /// The first task of a region.
+    pub fn first_of(&self, region: usize) -> usize {
+        self.regions.tasks(region).first().copied().unwrap_or(0)
+    }
+
+    /// The tasks of a region.
+    pub fn tasks_of(&self, region: usize) -> BTreeSet<usize> {
+        self.regions.tasks(region).clone()
+    }
+
+    /// Starts the tasks of a region again.
+    ///
+    /// # Errors
+    /// What the engine fails with.
+    pub fn restart(&mut self, region: usize, from: &StartingPoint, now: u64) -> Result<()> {
+        let tasks = self.tasks_of(region);
+        let shared: SharedListener = self.listener.clone();
+        let built = build(&BuildSpec {
+            job: &self.job,
+            config: &self.config,
+            slots: &Slots::shared(&self.job),
+            part: Part::Of(&tasks),
+            listener: &shared,
+            request: &self.request,
+            restore: from.snapshot.as_ref(),
+            metrics: None,
+        })?;
+        let all = built.by_slot.into_iter().flatten();
+        self.live.extend(all.map(Live::from));
+        self.away.retain(|away| away.region != region);
+        // A trigger may follow: the checkpoint is not stored before its tasks have answered.
+        following(self.executor.on(&Event::Restarted { tasks }, now)).map(drop)
     }
 
     /// Steps the subtask at a place in the list of those that live; also returns its number.
@@ -172,6 +260,14 @@ impl Process {
         let event = stored.or_else(|| self.events.try_recv().ok());
         let time = || self.executor.next_time().filter(|at| *at <= now);
         event.or_else(|| time().map(|_| Event::Time))
+    }
+
+    /// Whether the coordinator has still something to hear.
+    pub fn has_more_to_say(&mut self) -> bool {
+        if self.stored.is_empty() {
+            self.stored.extend(self.events.try_recv());
+        }
+        !self.stored.is_empty()
     }
 
     /// Hands users' requests to the coordinator; what follows.

@@ -64,7 +64,10 @@ impl World {
         if config.checkpointing.unaligned {
             checkpointing.max_concurrent = 1;
         }
-        observe(&mut job, &self.fuse, &self.journal, self.plant);
+        config.failover = self.scenario.failover;
+        self.opens.clear();
+        let around = (&self.fuse, &self.opens);
+        observe(&mut job, around, &self.journal, self.plant);
         self.failed_deletions = self.storage.failed_deletions();
         let process = Process::start(&ProcessSpec {
             job: &job,

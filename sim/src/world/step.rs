@@ -23,7 +23,7 @@ impl World {
     /// Runs an attempt to its end.
     pub(super) fn attempt(&mut self, process: &mut Process, job: &JobGraph) -> Ended {
         let mut quiet = Quiet::default();
-        while process.live() > 0 {
+        while !process.has_ended() {
             self.step += 1;
             self.now += self.dice.below(3);
             self.judge(progress::check(self.step.saturating_sub(self.last_fault)));
@@ -37,6 +37,9 @@ impl World {
                 return ended;
             }
             if let Some(ended) = self.step_coordinator(process, job) {
+                return ended;
+            }
+            if let Some(ended) = self.restart_regions(process) {
                 return ended;
             }
             if self.tell_sinks(process) {
@@ -54,6 +57,11 @@ impl World {
     }
 
     fn step_subtask(&mut self, process: &mut Process, quiet: &mut Quiet) -> Option<Ended> {
+        if process.live() == 0 {
+            // All that is left waits to start again.
+            quiet.steps += 1;
+            return None;
+        }
         let at = self.dice.below(process.live()) as usize;
         let wall = self.wall();
         let (number, stepped) = process.step(at, wall);
@@ -63,8 +71,8 @@ impl World {
         }
         match stepped {
             Err(error) => {
-                self.fail(&error);
-                return Some(Ended::Failed);
+                *quiet = Quiet::default();
+                return self.fail_task(process, number, error);
             }
             Ok(Stepped::Goes {
                 worked: false,
@@ -185,7 +193,8 @@ impl World {
         let notice = process.notice.map(|(due, _)| due);
         // A time that has passed decides nothing: a checkpoint is still being stored.
         let next = process.executor.next_time().filter(|at| *at > self.now);
-        let due = [wanted, storing, notice, next];
+        let away = process.away.iter().filter_map(|away| away.due).min();
+        let due = [wanted, storing, notice, next, away];
         *quiet = Quiet::default();
         match due.into_iter().flatten().min() {
             Some(at) => self.now = self.now.max(at),

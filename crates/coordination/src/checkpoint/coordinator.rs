@@ -14,6 +14,7 @@
 //! | ended task  | its last snapshot stands for it in every checkpoint that is still without it    |
 //! | skipped     | a task that acknowledges a newer one has gone past an older one: that is over   |
 //! | all ended   | one last checkpoint is stored: what sinks hold back is committed with it        |
+//! | region      | while tasks that failed are away nothing starts, and what was under way is over |
 //! | failures    | more in a row than tolerated fail the job                                       |
 //! | savepoint   | starts alone: one barrier at a time, so that none overtakes it; counts for nothing |
 //! | stop        | suspended: nothing starts behind it; drained: the last checkpoint is the savepoint |
@@ -51,6 +52,17 @@ pub enum Event {
         /// The task.
         task: usize,
     },
+    /// Tasks have failed, and start again from the newest completed checkpoint while the others go
+    /// on. Nothing of theirs comes any more before [`Event::Restarted`].
+    Failed {
+        /// The tasks, those among them that had ended as well.
+        tasks: BTreeSet<usize>,
+    },
+    /// Tasks that had failed run again.
+    Restarted {
+        /// The tasks.
+        tasks: BTreeSet<usize>,
+    },
     /// A checkpoint is durable.
     Stored {
         /// The checkpoint.
@@ -76,6 +88,8 @@ pub enum Abort {
     NotStored,
     /// The job came to its end first: the last checkpoint says more.
     Ended,
+    /// A task has failed, and goes back to an older one.
+    TaskFailed,
 }
 
 /// What to do.
@@ -129,6 +143,8 @@ pub enum Decision {
 pub struct CheckpointCoordinator {
     settings: CheckpointConfig,
     running: BTreeSet<usize>,
+    // Those of the running ones that have failed and do not yet run again.
+    away: BTreeSet<usize>,
     next: u64,
     pending: Vec<Pending>,
     requests: Requests,
@@ -147,6 +163,7 @@ impl CheckpointCoordinator {
         CheckpointCoordinator {
             settings,
             running: (0..tasks).collect(),
+            away: BTreeSet::new(),
             next: last + 1,
             pending: Vec::new(),
             requests: Requests::default(),
@@ -194,7 +211,11 @@ impl CheckpointCoordinator {
             _ => !pending.any(open),
         };
         let stops = self.pending.iter().any(|p| p.purpose.stops());
-        alone && !stops && !self.requests.is_stopping() && !self.running.is_empty()
+        alone
+            && !stops
+            && !self.requests.is_stopping()
+            && !self.running.is_empty()
+            && self.away.is_empty()
     }
 
     /// What follows from an event.
@@ -214,6 +235,8 @@ impl CheckpointCoordinator {
                 }
             }
             Event::Ended { task } => self.end(*task, now, &mut decisions),
+            Event::Failed { tasks } => self.lose(tasks, &mut decisions),
+            Event::Restarted { tasks } => self.away.retain(|task| !tasks.contains(task)),
             Event::Stored { checkpoint } => self.complete(*checkpoint, now, &mut decisions),
             Event::StoringFailed { checkpoint } => self.fail(*checkpoint, now, &mut decisions),
         }
@@ -230,6 +253,24 @@ impl CheckpointCoordinator {
         let skipped: Vec<u64> = skipped.map(|pending| pending.checkpoint).collect();
         for skipped in skipped {
             self.abort(skipped, Abort::Skipped, decisions);
+        }
+    }
+
+    /// Whether a failure can be left to some of the tasks. One that stops with a savepoint, or has
+    /// come to its end, may have committed more than the newest checkpoint holds.
+    pub fn may_fail_in_part(&self) -> bool {
+        self.last.is_none() && !self.requests.is_stopping()
+    }
+
+    /// Tasks go back to the newest completed checkpoint. One that is under way has, or would have,
+    /// what they did before they failed and not what they do from now on.
+    fn lose(&mut self, tasks: &BTreeSet<usize>, decisions: &mut Vec<Decision>) {
+        self.away.extend(tasks);
+        // Those that had ended before have their end still to come.
+        self.running.extend(tasks);
+        let pending: Vec<u64> = self.pending.iter().map(|p| p.checkpoint).collect();
+        for checkpoint in pending {
+            self.abort(checkpoint, Abort::TaskFailed, decisions);
         }
     }
 

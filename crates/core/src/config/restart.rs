@@ -40,6 +40,16 @@ pub enum RestartStrategy {
     },
 }
 
+/// `jobmanager.execution.failover-strategy`: what starts again when a task fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailoverStrategy {
+    /// `region`: the tasks that exchange records with it, in any number of steps.
+    #[default]
+    Region,
+    /// `full`: all tasks of the job.
+    Full,
+}
+
 impl RestartStrategy {
     /// What a job with checkpoints has when nothing is set.
     pub fn exponential() -> Self {

@@ -16,7 +16,7 @@ pub enum Redistribution {
     KeyGroup,
     /// Keyed timers by key group; timers without a key go to every instance.
     Timers,
-    /// Evenly over all instances.
+    /// Evenly over all instances; if there are as many as before, each has what it had.
     Split,
     /// Everything to every instance.
     Union,
@@ -138,13 +138,20 @@ pub fn redistribute(
             Redistribution::Broadcast => 1,
             _ => snapshots.len(),
         };
-        let stored = snapshots[..copies].iter();
-        for (group, entry) in stored.flat_map(|snapshot| snapshot.tables[index].entries.iter()) {
+        let stored = snapshots[..copies].iter().enumerate();
+        let unchanged = snapshots.len() == parallelism as usize;
+        let entries = stored.flat_map(|(whose, snapshot)| {
+            let entries = snapshot.tables[index].entries.iter();
+            entries.map(move |(group, entry)| (whose, group, entry))
+        });
+        for (whose, group, entry) in entries {
             let mut deal = |target: usize| dealt[target].tables[index].entries.push(group, entry);
             match (table.redistribution, group) {
                 (Redistribution::KeyGroup | Redistribution::Timers, Some(group)) => {
                     deal(owner(group, parallelism, max_parallelism) as usize);
                 }
+                // Others of the same operator may not have failed, and have theirs.
+                (Redistribution::Split, _) if unchanged => deal(whose),
                 (Redistribution::Split | Redistribution::KeyGroup, _) => {
                     deal(next % parallelism as usize);
                     next += 1;
@@ -210,7 +217,10 @@ mod tests {
 
     #[test]
     fn a_split_list_is_dealt_out_evenly() {
-        let dealt = dealt(Redistribution::Split, &[&["a", "b"], &["c"]], 2);
-        assert_eq!(dealt, vec![vec!["a", "c"], vec!["b"]]);
+        let old: &[&[&str]] = &[&["a", "b", "c"], &[], &["d"]];
+        let rescaled = dealt(Redistribution::Split, old, 2);
+        assert_eq!(rescaled, vec![vec!["a", "c"], vec!["b", "d"]]);
+        let as_before = dealt(Redistribution::Split, old, 3);
+        assert_eq!(as_before, old, "as many instances: each has what it had");
     }
 }

@@ -10,6 +10,7 @@ mod operator_state;
 mod pipelines;
 mod random_programs;
 mod recovery;
+mod regions;
 mod rolling;
 mod savepoints;
 mod sessions;

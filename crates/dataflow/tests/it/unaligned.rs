@@ -23,7 +23,7 @@ use thalweg_dataflow::window::TumblingEventTimeWindows;
 use thalweg_runtime::MiniCluster;
 use thalweg_runtime::checkpoint::{CheckpointRequest, JobSnapshot, MemoryListener, SharedListener};
 use thalweg_runtime::driver::stepped::SteppedDriver;
-use thalweg_runtime::mini_cluster::{BuildSpec, build, parkers, subtasks};
+use thalweg_runtime::mini_cluster::{BuildSpec, Part, Slots, build, subtasks};
 
 use super::recovery::{self, Directory, Ledger};
 
@@ -119,7 +119,8 @@ impl Stepped {
         let built = build(&BuildSpec {
             job,
             config,
-            parkers: &parkers(job),
+            slots: &Slots::shared(job),
+            part: Part::All,
             listener: &shared,
             request: &request,
             restore: from,

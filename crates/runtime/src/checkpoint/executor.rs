@@ -17,6 +17,7 @@ use thalweg_coordination::checkpoint::{Abort, CheckpointCoordinator, Decision, E
 use thalweg_core::config::CheckpointConfig;
 use thalweg_core::element::{Barrier, BarrierKind};
 use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::id::OperatorUid;
 use thalweg_core::state::FrozenState;
 use thalweg_core::time::ProcessingTime;
 use thalweg_state::{
@@ -45,8 +46,8 @@ pub enum Todo {
 pub struct ExecutorSpec {
     /// When checkpoints are taken.
     pub config: CheckpointConfig,
-    /// How many subtasks there are.
-    pub tasks: usize,
+    /// The operator instances of each task.
+    pub tasks: Vec<Vec<(OperatorUid, u32)>>,
     /// Where sources see that a barrier is wanted.
     pub request: Arc<CheckpointRequest>,
     /// Who gathers snapshots.
@@ -72,6 +73,7 @@ struct Target<'a> {
 /// The checkpoints of one attempt.
 pub struct CheckpointExecutor {
     coordinator: CheckpointCoordinator,
+    tasks: Vec<Vec<(OperatorUid, u32)>>,
     request: Arc<CheckpointRequest>,
     listener: Arc<StoringListener>,
     checkpoints: Option<Checkpoints>,
@@ -118,7 +120,8 @@ impl CheckpointExecutor {
             None => SharedFiles::default(),
         };
         let mut executor = CheckpointExecutor {
-            coordinator: CheckpointCoordinator::new(spec.config, spec.tasks, last, now),
+            coordinator: CheckpointCoordinator::new(spec.config, spec.tasks.len(), last, now),
+            tasks: spec.tasks,
             request: spec.request,
             listener: spec.listener,
             checkpoints: spec.checkpoints,
@@ -147,11 +150,23 @@ impl CheckpointExecutor {
 
     /// What follows from an event.
     pub fn on(&mut self, event: &Event, now: u64) -> Vec<Todo> {
+        if let Event::Failed { tasks } = event {
+            let lost = tasks.iter().filter_map(|task| self.tasks.get(*task));
+            let lost: BTreeSet<_> = lost.flatten().cloned().collect();
+            self.listener.forget(&lost);
+            self.layers.forget(&lost);
+        }
         let mut todo = Vec::new();
         for decision in self.coordinator.on(event, now) {
             todo.extend(self.carry_out(&decision));
         }
         todo
+    }
+
+    /// Whether a failure can be left to some of the tasks: then [`Event::Failed`] names them, and
+    /// [`Event::Restarted`] follows. If not, the attempt is over.
+    pub fn may_fail_in_part(&self) -> bool {
+        self.coordinator.may_fail_in_part()
     }
 
     /// How many periodic or manual checkpoints have passed all tasks, stored or not.

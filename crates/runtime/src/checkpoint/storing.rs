@@ -116,6 +116,14 @@ impl StoringListener {
         gathered.given_up.insert(checkpoint);
     }
 
+    /// Forgets that instances have ended: they go back to before.
+    pub fn forget(&self, lost: &BTreeSet<(OperatorUid, u32)>) {
+        let kept = |(uid, info, _): &(OperatorUid, SubtaskInfo, FrozenState)| {
+            !lost.contains(&(uid.clone(), info.index))
+        };
+        self.gathered().ended.retain(kept);
+    }
+
     /// Says that a checkpoint is durable; `u64::MAX` for the one with the job's end.
     pub fn set_durable(&self, checkpoint: u64) {
         self.durable.fetch_max(checkpoint, Ordering::AcqRel);

@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -37,16 +38,25 @@ impl Clock for SystemClock {
     }
 }
 
-/// How a running job is stopped, and what stopped it.
+/// How a running job, or a part of it that fails alone, is stopped, and what stopped it.
 #[derive(Default)]
 pub struct JobControl {
     stopped: AtomicBool,
     cancelled: AtomicBool,
     failed: AtomicBool,
     error: Mutex<Option<Error>>,
+    whole: Option<Arc<JobControl>>,
 }
 
 impl JobControl {
+    /// The control of a part, which stops with the whole job and fails without it.
+    pub fn part_of(whole: &Arc<JobControl>) -> Self {
+        JobControl {
+            whole: Some(whole.clone()),
+            ..JobControl::default()
+        }
+    }
+
     /// Stops the job; its result is then the error of a cancelled job.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
@@ -65,12 +75,14 @@ impl JobControl {
 
     /// Whether all threads should end.
     pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+        let whole = self.whole.as_ref();
+        self.stopped.load(Ordering::Acquire) || whole.is_some_and(|whole| whole.is_stopped())
     }
 
     /// Whether the job was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
+        let whole = self.whole.as_ref();
+        self.cancelled.load(Ordering::Acquire) || whole.is_some_and(|whole| whole.is_cancelled())
     }
 
     /// The first error wins; the others are consequences.
@@ -92,6 +104,21 @@ impl JobControl {
     }
 }
 
+/// Tells that a thread has ended, however it did.
+pub struct EndOfThread {
+    /// What it was a part of.
+    pub part: usize,
+    /// Who wants to know. There is room for every thread.
+    pub ended: SyncSender<usize>,
+}
+
+impl Drop for EndOfThread {
+    fn drop(&mut self) {
+        // Nobody listens any more when the job is gone.
+        let _ = self.ended.send(self.part);
+    }
+}
+
 /// What one slot thread runs.
 pub struct Slot {
     /// The thread's parker, known to the channels.
@@ -110,9 +137,13 @@ pub fn spawn(
     all: Vec<Arc<Parker>>,
     control: Arc<JobControl>,
     clock: Arc<dyn Clock>,
+    end: EndOfThread,
 ) -> Result<std::thread::JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(format!("slot-{index}"));
-    Ok(thread.spawn(move || run(slot, &all, &control, clock.as_ref()))?)
+    Ok(thread.spawn(move || {
+        run(slot, &all, &control, clock.as_ref());
+        drop(end);
+    })?)
 }
 
 fn run(slot: Slot, all: &[Arc<Parker>], control: &JobControl, clock: &dyn Clock) {

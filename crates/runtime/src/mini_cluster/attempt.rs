@@ -1,24 +1,26 @@
 //! One attempt at a job: its slot threads, and who coordinates its checkpoints.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use thalweg_coordination::checkpoint::Event;
-use thalweg_core::config::ExecutionConfig;
+use thalweg_coordination::failover::Regions;
+use thalweg_core::config::{ExecutionConfig, FailoverStrategy};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::{JobGraph, NodeKind};
 use thalweg_core::id::OperatorUid;
 use thalweg_core::metrics::OperatorMetrics;
 
-use super::build::{BuildSpec, build, parkers, subtasks};
-use super::master::Master;
+use super::build::{BuildSpec, build, subtasks};
+use super::master::{Master, Parkers};
+use super::slots::{Part, Slots, instances, regions};
 use crate::checkpoint::{
-    CheckpointRequest, Checkpoints, Claimed, ExecutorSpec, Requests, Savepoints, SharedListener,
-    StartingPoint, StoringListener,
+    BarrierListener, CheckpointRequest, Checkpoints, Claimed, ExecutorSpec, Requests, Savepoints,
+    SharedListener, StartingPoint, StoringListener,
 };
-use crate::driver::threads::{JobControl, Slot, SystemClock, spawn};
+use crate::driver::threads::{EndOfThread, JobControl, Slot, SystemClock, spawn};
 use crate::exchange::Parker;
 use crate::task::Subtask;
 
@@ -35,18 +37,46 @@ pub(super) struct AttemptSpec {
     pub(super) requests: Arc<Requests>,
 }
 
+impl AttemptSpec {
+    fn regions(&self) -> Regions {
+        let strategy = match &self.checkpoints {
+            Some(_) => self.config.failover,
+            // Nothing starts again: then regions need no threads of their own.
+            None => FailoverStrategy::Full,
+        };
+        regions(&self.job, strategy)
+    }
+
+    fn executor(
+        &self,
+        request: &Arc<CheckpointRequest>,
+        listener: &Arc<StoringListener>,
+    ) -> ExecutorSpec {
+        ExecutorSpec {
+            config: self.config.checkpointing.clone(),
+            tasks: instances(&self.job),
+            request: request.clone(),
+            listener: listener.clone(),
+            checkpoints: self.checkpoints.clone(),
+            savepoints: self.savepoints.clone(),
+            claimed: self.claimed.clone(),
+            requests: self.requests.clone(),
+        }
+    }
+}
+
 /// What is needed to stop an attempt, or to tell its coordinator something.
 #[derive(Clone)]
 pub(super) struct Handle {
     control: Arc<JobControl>,
-    parkers: Vec<Arc<Parker>>,
+    parkers: Arc<Parkers>,
     events: SyncSender<Event>,
 }
 
 impl Handle {
     pub(super) fn cancel(&self) {
         self.control.cancel();
-        self.parkers.iter().for_each(|parker| parker.wake());
+        self.parkers.wake();
     }
 
     /// Has the coordinator look around. One that has no room for an event looks anyway.
@@ -55,12 +85,36 @@ impl Handle {
     }
 }
 
+/// The threads of one region.
+struct Running {
+    control: Arc<JobControl>,
+    threads: Vec<JoinHandle<()>>,
+    /// How many of them have not ended.
+    left: usize,
+}
+
 /// A running attempt.
 pub(super) struct Attempt {
     pub(super) metrics: Metrics,
-    threads: Vec<JoinHandle<()>>,
+    pub(super) regions: Regions,
+    /// Those with threads.
+    running: BTreeMap<usize, Running>,
+    slots: Slots,
+    /// Each thread, by its region, as it ends.
+    ends: Receiver<usize>,
+    ended: SyncSender<usize>,
     master: Option<JoinHandle<u64>>,
+    answers: Receiver<bool>,
+    listener: Arc<StoringListener>,
+    request: Arc<CheckpointRequest>,
+    clock: Arc<SystemClock>,
     handle: Handle,
+}
+
+/// A region that has failed, and has no thread any more.
+pub(super) struct FailedRegion {
+    pub(super) region: usize,
+    pub(super) error: Error,
 }
 
 /// How an attempt has ended.
@@ -110,44 +164,51 @@ impl Attempt {
         from: &StartingPoint,
         metrics: Option<&Metrics>,
     ) -> Result<Self> {
-        let parkers = parkers(&spec.job);
+        let regions = spec.regions();
+        let slots = Slots::by_region(&spec.job, &regions);
         let request = Arc::new(CheckpointRequest::default());
-        let control = Arc::new(JobControl::default());
         let hearing = Hearing::new(spec, from.checkpoint);
         let handle = Handle {
-            control: control.clone(),
-            parkers: parkers.clone(),
-            events: hearing.sender.clone(),
+            control: Arc::default(),
+            parkers: Arc::default(),
+            events: hearing.sender,
         };
+        handle.parkers.set(slots.parkers());
         let listener: SharedListener = hearing.listener.clone();
         let built = build(&BuildSpec {
             job: &spec.job,
             config: &spec.config,
-            parkers: &parkers,
+            slots: &slots,
+            part: Part::All,
             listener: &listener,
             request: &request,
             restore: from.snapshot.as_ref(),
             metrics: metrics.map(Vec::as_slice),
         })?;
-        let executor = ExecutorSpec {
-            config: spec.config.checkpointing.clone(),
-            tasks: subtasks(&spec.job),
-            request,
-            listener: hearing.listener,
-            checkpoints: spec.checkpoints.clone(),
-            savepoints: spec.savepoints.clone(),
-            claimed: spec.claimed.clone(),
-            requests: spec.requests.clone(),
+        let executor = spec.executor(&request, &hearing.listener);
+        let (ended, ends) = sync_channel(slots.count());
+        let (answerer, answers) = sync_channel(1);
+        let clock = Arc::new(SystemClock::default());
+        let master = Master {
+            parkers: handle.parkers.clone(),
+            control: handle.control.clone(),
+            answers: answerer,
         };
         let mut attempt = Attempt {
             metrics: built.metrics,
-            threads: Vec::new(),
+            regions,
+            running: BTreeMap::new(),
+            slots,
+            ends,
+            ended,
             master: None,
+            answers,
+            listener: hearing.listener,
+            request,
+            clock: clock.clone(),
             handle,
         };
-        let clock = Arc::new(SystemClock::default());
-        let master = Master { parkers, control };
-        let spawned = attempt.spawn_slots(built.by_slot, &clock).and_then(|()| {
+        let spawned = attempt.spawn_all(built.by_slot).and_then(|()| {
             let master = master.spawn(hearing.events, executor, from.checkpoint, clock)?;
             attempt.master = Some(master);
             Ok(())
@@ -163,17 +224,34 @@ impl Attempt {
         }
     }
 
-    fn spawn_slots(&mut self, by_slot: Vec<Vec<Subtask>>, clock: &Arc<SystemClock>) -> Result<()> {
-        let Handle {
-            control, parkers, ..
-        } = &self.handle;
-        for (index, subtasks) in by_slot.into_iter().enumerate() {
+    fn spawn_all(&mut self, mut by_slot: Vec<Vec<Subtask>>) -> Result<()> {
+        (0..self.regions.count()).try_for_each(|region| self.spawn(region, &mut by_slot))
+    }
+
+    /// Starts the threads of a region.
+    fn spawn(&mut self, region: usize, by_slot: &mut [Vec<Subtask>]) -> Result<()> {
+        let own = self.slots.of_tasks(self.regions.tasks(region));
+        let parker = |slot: &usize| self.slots.parkers()[*slot].clone();
+        let parkers: Vec<Arc<Parker>> = own.iter().map(parker).collect();
+        let control = Arc::new(JobControl::part_of(&self.handle.control));
+        let running = self.running.entry(region).or_insert(Running {
+            control: control.clone(),
+            threads: Vec::new(),
+            left: 0,
+        });
+        for (index, parker) in own.into_iter().zip(&parkers) {
             let slot = Slot {
-                parker: parkers[index].clone(),
-                subtasks,
+                parker: parker.clone(),
+                subtasks: std::mem::take(&mut by_slot[index]),
             };
-            let thread = spawn(index, slot, parkers.clone(), control.clone(), clock.clone())?;
-            self.threads.push(thread);
+            let end = EndOfThread {
+                part: region,
+                ended: self.ended.clone(),
+            };
+            let (control, clock) = (control.clone(), self.clock.clone());
+            let thread = spawn(index, slot, parkers.clone(), control, clock, end)?;
+            running.threads.push(thread);
+            running.left += 1;
         }
         Ok(())
     }
@@ -182,12 +260,99 @@ impl Attempt {
         self.handle.clone()
     }
 
-    /// Waits for the end of all threads.
-    pub(super) fn join(self) -> Ended {
-        let control = &self.handle.control;
-        for thread in self.threads {
+    /// The newest checkpoint that is known to be durable.
+    pub(super) fn durable(&self) -> u64 {
+        self.listener.durable().unwrap_or(0)
+    }
+
+    /// Waits until a region has failed while the others go on. `None` once no thread is left.
+    pub(super) fn next_failure(&mut self) -> Option<FailedRegion> {
+        while !self.running.is_empty() {
+            let Ok(region) = self.ends.recv() else {
+                // A sender is kept here.
+                return None;
+            };
+            let Some(running) = self.running.get_mut(&region) else {
+                continue;
+            };
+            running.left -= 1;
+            if running.left > 0 {
+                continue;
+            }
+            if let Some(error) = self.join_region(region) {
+                if !self.handle.control.is_stopped() {
+                    return Some(FailedRegion { region, error });
+                }
+                self.handle.control.fail(error);
+            }
+        }
+        None
+    }
+
+    /// Waits for the threads of a region; what it has failed with.
+    fn join_region(&mut self, region: usize) -> Option<Error> {
+        let running = self.running.remove(&region)?;
+        for thread in running.threads {
             if thread.join().is_err() {
-                control.fail(Error::internal("a slot thread panicked outside of a task"));
+                let error = Error::internal("a slot thread panicked outside of a task");
+                running.control.fail(error);
+            }
+        }
+        running.control.take_error()
+    }
+
+    /// Tells the coordinator that a region has failed. Whether it may start again alone: then no
+    /// checkpoint starts or is completed before it does.
+    pub(super) fn announce(&self, region: usize) -> bool {
+        let tasks = self.regions.tasks(region).clone();
+        let told = self.handle.events.send(Event::Failed { tasks });
+        // A coordinator that has gone gives no answer.
+        told.is_ok() && self.answers.recv().unwrap_or(false)
+    }
+
+    /// Starts a region again that has failed and was announced.
+    ///
+    /// # Errors
+    /// As [`Attempt::start`]; then the whole attempt is to be stopped.
+    pub(super) fn restart(
+        &mut self,
+        region: usize,
+        spec: &AttemptSpec,
+        from: &StartingPoint,
+    ) -> Result<()> {
+        let tasks = self.regions.tasks(region).clone();
+        self.slots.renew(&tasks);
+        self.handle.parkers.set(self.slots.parkers());
+        let listener: SharedListener = self.listener.clone();
+        let mut built = build(&BuildSpec {
+            job: &spec.job,
+            config: &spec.config,
+            slots: &self.slots,
+            part: Part::Of(&tasks),
+            listener: &listener,
+            request: &self.request,
+            restore: from.snapshot.as_ref(),
+            metrics: Some(&self.metrics),
+        })?;
+        // First, so that the coordinator hears of nothing that the tasks do before.
+        let told = self.handle.events.send(Event::Restarted { tasks });
+        told.map_err(|_| Error::internal("the checkpoint coordinator has gone"))?;
+        self.spawn(region, &mut built.by_slot)
+    }
+
+    /// Stops all that still runs: the attempt has failed with an error.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.handle.control.fail(error);
+        self.handle.parkers.wake();
+    }
+
+    /// Waits for the end of all threads.
+    pub(super) fn join(mut self) -> Ended {
+        let control = self.handle.control.clone();
+        let regions: Vec<usize> = self.running.keys().copied().collect();
+        for region in regions {
+            if let Some(error) = self.join_region(region) {
+                control.fail(error);
             }
         }
         let cancelled = control.is_cancelled();

@@ -14,6 +14,7 @@ use thalweg_core::operator::{Context, Setup, SubtaskInfo};
 use thalweg_core::state::{PagingSpec, StateRegistry, WorkingDirectory};
 
 use self::restored::RestoredOperator;
+use super::slots::{Part, Slots, firsts, task_name};
 use crate::checkpoint::in_flight::{self, Place, Restored};
 use crate::checkpoint::{CheckpointRequest, JobSnapshot, SharedListener};
 use crate::exchange::{Parker, Receiver, Sender, channel};
@@ -42,8 +43,10 @@ pub struct BuildSpec<'a> {
     pub job: &'a JobGraph,
     /// Its settings.
     pub config: &'a ExecutionConfig,
-    /// One a slot.
-    pub parkers: &'a [Arc<Parker>],
+    /// Which thread runs which task.
+    pub slots: &'a Slots,
+    /// Which tasks are built.
+    pub part: Part<'a>,
     /// Who hears of barriers.
     pub listener: &'a SharedListener,
     /// Who asks for them.
@@ -54,7 +57,7 @@ pub struct BuildSpec<'a> {
     pub metrics: Option<&'a [(String, Vec<OperatorMetrics>)]>,
 }
 
-/// Builds all subtasks; subtask i of every vertex runs in slot i.
+/// Builds subtasks, with all that is between them.
 ///
 /// # Errors
 /// What a factory or a restore fails with; `User` for settings of checkpoints that do not go
@@ -62,25 +65,29 @@ pub struct BuildSpec<'a> {
 pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
     let BuildSpec { job, config, .. } = spec;
     check(job, config)?;
-    let mut channels: Vec<EdgeChannels> = job
-        .edges
-        .iter()
-        .map(|edge| connect(job, edge, config, spec.parkers))
-        .collect();
-    let mut by_slot: Vec<Vec<Subtask>> = spec.parkers.iter().map(|_| Vec::new()).collect();
+    let firsts = firsts(job);
+    let edges = job.edges.iter();
+    let mut channels: Vec<EdgeChannels> = edges.map(|edge| connect(spec, edge, &firsts)).collect();
+    let mut by_slot: Vec<Vec<Subtask>> = (0..spec.slots.count()).map(|_| Vec::new()).collect();
     let metrics = spec.metrics.map_or_else(|| new_metrics(job), <[_]>::to_vec);
     let stores = config
         .state_store
         .as_ref()
         .map(StateStoreConfig::next_attempt);
     let mut operators = 0;
-    let mut number = 0;
     for (position, vertex) in job.vertices.iter().enumerate() {
-        let mut restored = Vec::with_capacity(vertex.operators.len());
-        for i in 0..vertex.operators.len() {
-            restored.push(RestoredOperator::of(spec.restore, job, position, i)?);
+        let own = (0..vertex.parallelism)
+            .filter(|index| spec.part.contains(firsts[position] + *index as usize));
+        let own: Vec<u32> = own.collect();
+        if own.is_empty() {
+            operators += vertex.operators.len();
+            continue;
         }
-        for index in 0..vertex.parallelism {
+        let restored = (0..vertex.operators.len())
+            .map(|i| RestoredOperator::of(spec.restore, job, position, i));
+        let mut restored = restored.collect::<Result<Vec<_>>>()?;
+        for index in own {
+            let number = firsts[position] + index as usize;
             let mut front = restored[0].as_mut().map(|r| r.take_in_flight(index));
             let mut stages = Vec::new();
             for (i, operator) in vertex.operators.iter().enumerate() {
@@ -98,21 +105,15 @@ pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
                         .as_ref()
                         .map(|attempt| format!("{attempt}-{}-{index}", operators + i)),
                 };
-                let stage = build_stage(place, config, &spec.parkers[index as usize])?;
+                let stage = build_stage(place, config, spec.slots.parker(number))?;
                 stages.push((stage, links(operator)));
             }
-            by_slot[index as usize].push(Subtask::new(SubtaskSpec {
-                name: format!("{} ({}/{})", vertex.name, index + 1, vertex.parallelism),
+            let front = front.take().unwrap_or_default();
+            by_slot[spec.slots.of(number)].push(Subtask::new(SubtaskSpec {
+                name: task_name(vertex, index),
                 number,
                 stages,
-                gate: gate(
-                    job,
-                    position,
-                    index,
-                    config,
-                    &mut channels,
-                    front.take().unwrap_or_default(),
-                ),
+                gate: gate(job, position, index, config, &mut channels, front),
                 partitions: partitions(job, vertex, index, config, &mut channels),
                 listener: spec.listener.clone(),
                 request: spec.request.clone(),
@@ -121,7 +122,6 @@ pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
                     .unaligned
                     .then_some(config.checkpointing.aligned_timeout),
             }));
-            number += 1;
         }
         operators += vertex.operators.len();
     }
@@ -132,12 +132,6 @@ pub fn build(spec: &BuildSpec<'_>) -> Result<BuiltJob> {
 pub fn subtasks(job: &JobGraph) -> usize {
     let vertices = job.vertices.iter();
     vertices.map(|vertex| vertex.parallelism as usize).sum()
-}
-
-/// A parker for each slot that a job needs.
-pub fn parkers(job: &JobGraph) -> Vec<Arc<Parker>> {
-    let slots = job.vertices.iter().map(|vertex| vertex.parallelism).max();
-    (0..slots.unwrap_or(1)).map(|_| Arc::default()).collect()
 }
 
 fn new_metrics(job: &JobGraph) -> Vec<(String, Vec<OperatorMetrics>)> {
@@ -182,12 +176,14 @@ fn stays_aligned(job: &JobGraph, edge: &JobEdge) -> bool {
         || chain.any(|operator| operator.generates_watermarks)
 }
 
-fn connect(
-    job: &JobGraph,
-    edge: &JobEdge,
-    config: &ExecutionConfig,
-    parkers: &[Arc<Parker>],
-) -> EdgeChannels {
+fn connect(spec: &BuildSpec<'_>, edge: &JobEdge, firsts: &[usize]) -> EdgeChannels {
+    let BuildSpec {
+        job,
+        config,
+        slots,
+        part,
+        ..
+    } = spec;
     let senders = job.vertices[edge.from].parallelism;
     let receivers = job.vertices[edge.to].parallelism;
     let mut channels = EdgeChannels {
@@ -195,14 +191,18 @@ fn connect(
         receivers: (0..receivers).map(|_| Vec::new()).collect(),
     };
     for from in 0..senders {
+        let sender_task = firsts[edge.from] + from as usize;
+        if !part.contains(sender_task) {
+            continue;
+        }
         for to in 0..receivers {
             if !connected(&edge.partitioning, from, to, senders, receivers) {
                 continue;
             }
             let (sender, receiver) = channel(
                 config.channel_batches,
-                parkers[from as usize].clone(),
-                parkers[to as usize].clone(),
+                slots.parker(sender_task).clone(),
+                slots.parker(firsts[edge.to] + to as usize).clone(),
             );
             channels.senders[from as usize].push(sender);
             channels.receivers[to as usize].push((from, receiver));
@@ -212,7 +212,7 @@ fn connect(
 }
 
 /// Whether a pointwise edge connects two instances; the others connect all.
-fn connected(
+pub(super) fn connected(
     partitioning: &Partitioning,
     from: u32,
     to: u32,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use thalweg_coordination::failover::ExceptionHistory;
 use thalweg_core::error::{Error, Result};
 use thalweg_core::id::JobId;
 
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     cancelled: AtomicBool,
     running: Mutex<Option<Handle>>,
     status: Mutex<JobStatus>,
+    exceptions: Mutex<ExceptionHistory>,
     pub(super) requests: Arc<Requests>,
 }
 
@@ -63,6 +65,13 @@ impl Shared {
 
     pub(super) fn set_status(&self, status: JobStatus) {
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// What has failed so far.
+    pub(super) fn exceptions(&self) -> MutexGuard<'_, ExceptionHistory> {
+        self.exceptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes an attempt the one that is cancelled or told something.
@@ -100,6 +109,12 @@ impl JobClient {
     /// How the job is doing.
     pub fn status(&self) -> JobStatus {
         self.shared.status()
+    }
+
+    /// What has failed so far, newest first, and what was started again because of it; how often
+    /// something has failed in all.
+    pub fn exceptions(&self) -> ExceptionHistory {
+        self.shared.exceptions().clone()
     }
 
     /// Stops the job as it is: what is not committed is lost.

@@ -2,8 +2,8 @@
 #![allow(clippy::disallowed_methods)] // A shell: it owns a thread.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,13 +20,30 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 /// What the thread needs besides the checkpoints.
 pub(super) struct Master {
-    pub(super) parkers: Vec<Arc<Parker>>,
+    pub(super) parkers: Arc<Parkers>,
     pub(super) control: Arc<JobControl>,
+    /// Hears whether a failure may be left to a part of the job, for each that was announced.
+    pub(super) answers: SyncSender<bool>,
+}
+
+/// The parkers of all threads, by slot. Those of a part that starts again are new ones.
+#[derive(Default)]
+pub(super) struct Parkers(Mutex<Vec<Arc<Parker>>>);
+
+impl Parkers {
+    pub(super) fn set(&self, parkers: &[Arc<Parker>]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = parkers.to_vec();
+    }
+
+    pub(super) fn wake(&self) {
+        let parkers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parkers.iter().for_each(|parker| parker.wake());
+    }
 }
 
 impl Master {
     fn wake(&self) {
-        self.parkers.iter().for_each(|parker| parker.wake());
+        self.parkers.wake();
     }
 
     /// Starts the thread. It returns how many checkpoints have passed all tasks.
@@ -90,6 +107,16 @@ impl Storing {
     }
 
     fn on(&mut self, event: &Event) {
+        if let Event::Failed { .. } = event {
+            let part = self.executor.may_fail_in_part();
+            if part {
+                let todo = self.executor.on(event, self.now());
+                self.carry_out(todo);
+            }
+            // One failure after another is announced, and each waits for its answer.
+            let _ = self.master.answers.send(part);
+            return;
+        }
         let todo = self.executor.on(event, self.now());
         self.carry_out(todo);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use thalweg_coordination::failover::RestartBackoff;
+use thalweg_coordination::failover::{Failure, RestartBackoff, Restarted};
 use thalweg_core::config::{ExecutionConfig, Retention};
 use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::{JobGraph, JobResult};
@@ -17,6 +17,7 @@ use thalweg_core::metrics::OperatorMetrics;
 use super::attempt::{Attempt, AttemptSpec, Ended, Metrics};
 use super::job_client::{JobClient, JobStatus, Shared};
 use super::recovery::{Recovered, recover};
+use super::region_failover::Outlook;
 use crate::checkpoint::{Checkpoints, Savepoints, StartingPoint, Stopped};
 use crate::driver::threads::SystemClock;
 
@@ -106,11 +107,11 @@ impl RunningJob {
     }
 }
 
-struct Supervisor {
-    spec: AttemptSpec,
-    from: StartingPoint,
-    shared: Arc<Shared>,
-    clock: SystemClock,
+pub(super) struct Supervisor {
+    pub(super) spec: AttemptSpec,
+    pub(super) from: StartingPoint,
+    pub(super) shared: Arc<Shared>,
+    pub(super) clock: SystemClock,
 }
 
 impl Supervisor {
@@ -131,14 +132,21 @@ impl Supervisor {
         let mut backoff = RestartBackoff::new(self.spec.config.restart.clone(), seed);
         let mut attempt = first;
         loop {
-            let ended = attempt.join();
+            let ended = match self.run_regions(attempt, &mut backoff) {
+                (ended, Outlook::Open) => ended,
+                (mut ended, Outlook::Hopeless) => {
+                    let failed = || Error::internal("the job has failed without an error");
+                    let error = ended.error.take().unwrap_or_else(failed);
+                    return self.end_for_good(error, &ended);
+                }
+            };
             let cancelled = ended.cancelled || self.shared.is_cancelled();
             self.interrupt(&ended, cancelled);
             let stopped = self.shared.requests.take_stopped();
             if cancelled {
-                self.not_stopped(stopped, &Error::user("the job was cancelled"))?;
+                self.not_stopped(stopped, &cancellation())?;
                 self.clean_up(self.spec.config.checkpointing.retention)?;
-                return Err(Error::user("the job was cancelled"));
+                return Err(cancellation());
             }
             let Some(error) = ended.error else {
                 let cleaned = self.clean_up(Retention::Delete);
@@ -162,6 +170,19 @@ impl Supervisor {
             };
             self.shared.run(&attempt);
         }
+    }
+
+    /// The strategy allows no further start.
+    fn end_for_good(&mut self, error: Error, ended: &Ended) -> Result<u64> {
+        let cancelled = ended.cancelled || self.shared.is_cancelled();
+        self.interrupt(ended, cancelled);
+        let stopped = self.shared.requests.take_stopped();
+        self.not_stopped(stopped, &error)?;
+        if cancelled {
+            self.clean_up(self.spec.config.checkpointing.retention)?;
+            return Err(cancellation());
+        }
+        Err(error)
     }
 
     /// Answers those whose checkpoint or savepoint the attempt has not lived to complete.
@@ -201,18 +222,21 @@ impl Supervisor {
         metrics: &Metrics,
     ) -> Result<Attempt> {
         let Some(checkpoints) = &self.spec.checkpoints else {
+            self.note(&error, Restarted::Nothing);
             return Err(error);
         };
         self.shared.set_status(JobStatus::Restarting);
         loop {
             let now = self.clock.monotonic_nanos() / 1_000_000;
             let Some(wait) = backoff.on_failure(error.kind(), now) else {
+                self.note(&error, Restarted::Nothing);
                 return Err(error);
             };
+            self.note(&error, Restarted::All);
             eprintln!("warning: the job has failed and starts again in {wait:?}: {error}");
             self.wait(wait);
             if self.shared.is_cancelled() {
-                return Err(Error::user("the job was cancelled"));
+                return Err(cancellation());
             }
             let again = checkpoints.newest().and_then(|newest| {
                 let newest = newest.filter(|newest| newest.checkpoint > self.from.checkpoint);
@@ -226,7 +250,17 @@ impl Supervisor {
         }
     }
 
-    fn wait(&self, wait: Duration) {
+    /// Notes a failure for those who ask later.
+    pub(super) fn note(&self, error: &Error, restarted: Restarted) {
+        self.shared.exceptions().add(Failure {
+            at_ms: self.clock.now().millis(),
+            kind: error.kind(),
+            message: error.to_string(),
+            restarted,
+        });
+    }
+
+    pub(super) fn wait(&self, wait: Duration) {
         let until = self.clock.monotonic_nanos() + wait.as_nanos() as u64;
         loop {
             let left = until.saturating_sub(self.clock.monotonic_nanos());
@@ -249,6 +283,10 @@ impl Supervisor {
             None => Ok(()),
         }
     }
+}
+
+fn cancellation() -> Error {
+    Error::user("the job was cancelled")
 }
 
 /// An id that no other job has: of the time and the process.

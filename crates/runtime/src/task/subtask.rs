@@ -99,6 +99,7 @@ impl Subtask {
     /// Builds a subtask.
     pub fn new(spec: SubtaskSpec) -> Self {
         let (stages, links) = spec.stages.into_iter().unzip();
+        let latest = spec.request.latest().checkpoint;
         Subtask {
             name: spec.name,
             number: spec.number,
@@ -109,7 +110,8 @@ impl Subtask {
             listener: spec.listener,
             request: spec.request,
             overtakes_after: spec.overtakes_after,
-            last_barrier: 0,
+            // What was asked for before it was there is not meant for it.
+            last_barrier: latest,
             suspended: None,
             barrier_until: None,
             overdrawn: false,
@@ -125,6 +127,11 @@ impl Subtask {
     /// The chain's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its number in the job.
+    pub fn number(&self) -> usize {
+        self.number
     }
 
     /// Does a bounded amount of work.

@@ -8,7 +8,7 @@ use thalweg_core::error::{Error, Result};
 use thalweg_core::graph::JobGraph;
 use thalweg_core::host::{Clock, ManualClock};
 use thalweg_runtime::checkpoint::{CheckpointRequest, JobSnapshot, MemoryListener, SharedListener};
-use thalweg_runtime::mini_cluster::{BuildSpec, build, parkers};
+use thalweg_runtime::mini_cluster::{BuildSpec, Part, Slots, build};
 use thalweg_runtime::task::{Step, Subtask};
 
 // A job that still moves after so many rounds moves for ever.
@@ -36,7 +36,8 @@ impl Live {
         let built = build(&BuildSpec {
             job,
             config,
-            parkers: &parkers(job),
+            slots: &Slots::shared(job),
+            part: Part::All,
             listener: &shared,
             request: &request,
             restore,

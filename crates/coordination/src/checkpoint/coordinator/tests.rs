@@ -232,6 +232,70 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn failed(tasks: &[usize]) -> Event {
+    Event::Failed {
+        tasks: tasks.iter().copied().collect(),
+    }
+}
+
+fn restarted(tasks: &[usize]) -> Event {
+    Event::Restarted {
+        tasks: tasks.iter().copied().collect(),
+    }
+}
+
+#[test]
+fn a_checkpoint_under_way_is_over_when_tasks_fail_and_none_starts_before_they_are_back() {
+    let mut coordinator = CheckpointCoordinator::new(settings(100), 3, 0, 0);
+    assert_eq!(coordinator.on(&Event::Time, 100), [trigger(1)]);
+    assert!(coordinator.on(&acknowledged(1, 2), 110).is_empty());
+    let aborted = |checkpoint| Decision::Abort {
+        checkpoint,
+        reason: Abort::TaskFailed,
+    };
+    assert_eq!(coordinator.on(&failed(&[0, 1]), 120), [aborted(1)]);
+    assert!(coordinator.on(&acknowledged(1, 2), 130).is_empty());
+    assert!(coordinator.on(&Event::Time, 500).is_empty(), "two are away");
+    assert_eq!(coordinator.next_time(), None);
+    // It counts as no failure of checkpoints, and the next one needs all tasks.
+    assert_eq!(coordinator.on(&restarted(&[0, 1]), 600), [trigger(2)]);
+    assert!(coordinator.on(&acknowledged(2, 0), 610).is_empty());
+    assert!(coordinator.on(&acknowledged(2, 2), 610).is_empty());
+    assert_eq!(coordinator.on(&acknowledged(2, 1), 610), [store(2)]);
+    // While it is being stored it is not yet what they go back to.
+    assert_eq!(coordinator.on(&failed(&[2]), 620), [aborted(2)]);
+    let stored = Event::Stored { checkpoint: 2 };
+    assert!(coordinator.on(&stored, 630).is_empty());
+}
+
+#[test]
+fn a_task_that_had_ended_and_goes_back_has_its_end_still_to_come() {
+    let mut coordinator = CheckpointCoordinator::new(settings(100), 2, 0, 0);
+    assert!(coordinator.on(&Event::Ended { task: 0 }, 10).is_empty());
+    assert!(coordinator.on(&failed(&[0]), 20).is_empty());
+    // The other one ends: the job has not.
+    assert!(coordinator.on(&Event::Ended { task: 1 }, 30).is_empty());
+    assert!(coordinator.on(&restarted(&[0]), 40).is_empty());
+    assert!(coordinator.may_fail_in_part());
+    assert_eq!(coordinator.on(&Event::Ended { task: 0 }, 50), [store(1)]);
+    assert!(!coordinator.may_fail_in_part(), "all have ended");
+}
+
+#[test]
+fn a_job_that_stops_fails_as_a_whole() {
+    for purpose in [Purpose::Drain, Purpose::Suspend] {
+        let mut coordinator = CheckpointCoordinator::new(settings(100), 1, 0, 0);
+        coordinator.on(&requested(7, purpose), 10);
+        if purpose == Purpose::Suspend {
+            // Until the savepoint is there nothing is committed with it.
+            assert!(coordinator.may_fail_in_part());
+            coordinator.on(&acknowledged(1, 0), 20);
+            coordinator.on(&Event::Stored { checkpoint: 1 }, 30);
+        }
+        assert!(!coordinator.may_fail_in_part(), "{purpose:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_happens_only_whole_checkpoints_complete_and_in_order(

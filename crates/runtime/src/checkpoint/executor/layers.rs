@@ -10,7 +10,7 @@
 //! Changes are always those since the state that was stored last. A state says itself what has
 //! changed since when; where it does not know that any more, all of it is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thalweg_core::error::Result;
 use thalweg_core::id::OperatorUid;
@@ -54,6 +54,12 @@ impl Layers {
     /// A checkpoint is begun, and the one before is forgotten if it was not stored.
     pub fn begin(&mut self) {
         self.next.clear();
+    }
+
+    /// These instances begin anew: what they count their changes from is not what was stored.
+    pub fn forget(&mut self, lost: &BTreeSet<Whose>) {
+        self.stored.retain(|whose, _| !lost.contains(whose));
+        self.next.retain(|whose, _| !lost.contains(whose));
     }
 
     /// The checkpoint that was begun is stored.

@@ -206,6 +206,9 @@ impl Manual {
                 Error::new(ErrorKind::Retryable, "a newer checkpoint overtook it")
             }
             (None, Abort::NotStored) => Error::new(ErrorKind::Retryable, "it could not be stored"),
+            (None, Abort::TaskFailed) => {
+                Error::new(ErrorKind::Retryable, "a task failed before it was complete")
+            }
             (None, Abort::Ended) => Error::user("the job has ended"),
         };
         let what = match started.purpose {

@@ -36,7 +36,7 @@ impl Directory {
                 max_concurrent: 2,
                 ..CheckpointConfig::default()
             },
-            tasks: 1,
+            tasks: vec![vec![(OperatorUid::new("keyed"), 0)]],
             request: Arc::default(),
             listener: Arc::new(StoringListener::new(sender, restored)),
             checkpoints: Some(Checkpoints {
