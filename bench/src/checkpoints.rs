@@ -15,19 +15,20 @@
 //! them, and the p50, p99 and maximum of the longest waits, in milliseconds. Then what the checkpoints
 //! begun after all keys were there have written: how many there were, and the least, the median and
 //! the largest, in kilobytes.
-#![allow(clippy::disallowed_methods)] // A benchmark reads the clock.
+#![allow(clippy::disallowed_methods)] // A benchmark sleeps.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use thalweg::prelude::*;
 use thalweg_bench::arguments::Arguments;
 use thalweg_bench::measure::quantile;
 use thalweg_bench::mix::mix;
+use thalweg_bench::watch::Watch;
 
 const LOOK_EVERY: u64 = 1024;
 
@@ -62,26 +63,9 @@ struct Plan {
     incremental: bool,
 }
 
-/// What the source has seen of the clock.
-struct Watch {
-    started: Option<Instant>,
-    last: Instant,
-    records: u64,
-    second: u64,
-    longest: Duration,
-    waits_ms: Vec<f64>,
-}
-
 impl Plan {
     fn run(&self, name: &str, directory: Option<String>) -> Result<f64> {
-        let watch = Arc::new(Mutex::new(Watch {
-            started: None,
-            last: Instant::now(),
-            records: 0,
-            second: 0,
-            longest: Duration::ZERO,
-            waits_ms: Vec::new(),
-        }));
+        let watch = Arc::new(Mutex::new(Watch::default()));
         let over = Arc::new(AtomicBool::new(false));
         let (keys, seconds) = (self.keys, self.seconds);
         let touched = (keys * self.touched_percent / 100).max(1);
@@ -112,7 +96,7 @@ impl Plan {
             std::thread::sleep(Duration::from_millis(20));
             if let Some(written) = &mut written {
                 let watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-                let all_there = watch.started.is_some();
+                let all_there = watch.has_started();
                 drop(watch);
                 written.look(all_there);
             }
@@ -124,43 +108,11 @@ impl Plan {
             return Err(error.into());
         }
         let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let rate = watch.records as f64 / self.seconds as f64;
-        watch.waits_ms.sort_by(f64::total_cmp);
-        let at = |share| quantile(&watch.waits_ms, share).context("the job was too short");
-        println!(
-            "{name}\t{rate:.0}\t{}\t{:.2}\t{:.2}\t{:.2}",
-            watch.waits_ms.len(),
-            at(0.5)?,
-            at(0.99)?,
-            at(1.0)?
-        );
+        let rate = watch.print(name, self.seconds)?;
         if let Some(written) = written {
             written.print(name)?;
         }
         Ok(rate)
-    }
-}
-
-impl Watch {
-    fn look(&mut self, records: u64, seconds: u64, over: &AtomicBool) {
-        let now = Instant::now();
-        if self.started.is_some() {
-            self.longest = self.longest.max(now - self.last);
-        }
-        let started = *self.started.get_or_insert(now);
-        self.last = now;
-        let second = (now - started).as_secs();
-        if second > self.second {
-            let longest_ms = self.longest.as_secs_f64() * 1000.0;
-            self.waits_ms.push(longest_ms);
-            self.second = second;
-            self.longest = Duration::ZERO;
-        }
-        if second >= seconds {
-            over.store(true, Ordering::Release);
-        } else {
-            self.records = records;
-        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod discard;
 pub mod gate;
 pub mod measure;
 pub mod mix;
+pub mod watch;
 
 /// The allocator of the command line, so that both run alike.
 #[global_allocator]

@@ -1,24 +1,28 @@
 //! Key columns to dense group numbers, a batch at a time.
 //!
-//! Three forms: one or two integer-like columns without NULLs are kept as integers, in the hash
-//! table itself; anything else as canonical row bytes in one arena. A table of integers changes to
-//! bytes when it meets its first NULL.
+//! Three forms: one or two integer-like columns without NULLs are kept as integers, beside the hash
+//! table; anything else as canonical row bytes in blocks. A table of integers changes to bytes when it
+//! meets its first NULL.
+//!
+//! The number of a key that is removed is given again. A snapshot shares the keys as they are
+//! ([`SharedKeys`]); it does not need the hash table.
 
+mod bytes;
 mod fixed;
 
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use std::hash::BuildHasher;
 use thalweg_core::error::{Error, Result};
 
-use self::fixed::FixedKeys;
+use self::bytes::{ByteKeys, SharedBytes};
+use self::fixed::{FixedKeys, write_fixed};
 use crate::encoded_rows::EncodedRows;
 use crate::integers::is_integer_like;
+use crate::pages::Pages;
 use crate::row_codec::RowCodec;
 
-/// The distinct keys seen so far, numbered in order of appearance.
+/// The distinct keys that are kept, numbered in order of appearance.
 pub struct GroupKeys {
     codec: RowCodec,
     form: Form,
@@ -59,13 +63,45 @@ impl GroupKeys {
         match &self.form {
             Form::One(keys) => keys.len(),
             Form::Two(keys) => keys.len(),
-            Form::Bytes(keys) => keys.ends.len(),
+            Form::Bytes(keys) => keys.len(),
         }
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// One more than the highest number that was ever given.
+    pub fn bound(&self) -> usize {
+        match &self.form {
+            Form::One(keys) => keys.bound(),
+            Form::Two(keys) => keys.bound(),
+            Form::Bytes(keys) => keys.bound(),
+        }
+    }
+
+    /// Forgets a key. Its number is given to the next new one. Does nothing for a number that no key
+    /// has.
+    pub fn remove(&mut self, group: u32) {
+        match &mut self.form {
+            Form::One(keys) => keys.remove(group),
+            Form::Two(keys) => keys.remove(group),
+            Form::Bytes(keys) => keys.remove(group),
+        }
+    }
+
+    /// The keys as they are now, whatever becomes of these.
+    #[must_use]
+    pub fn share(&mut self) -> SharedKeys {
+        SharedKeys {
+            types: self.codec.types().to_vec(),
+            form: match &mut self.form {
+                Form::One(keys) => SharedForm::One(keys.share()),
+                Form::Two(keys) => SharedForm::Two(keys.share()),
+                Form::Bytes(keys) => SharedForm::Bytes(keys.share()),
+            },
+        }
     }
 
     /// Appends the group number of every row, numbering new keys.
@@ -136,9 +172,7 @@ impl GroupKeys {
         match &self.form {
             Form::One(keys) => keys.byte_size(),
             Form::Two(keys) => keys.byte_size(),
-            Form::Bytes(keys) => {
-                keys.table.capacity() * 16 + keys.arena.capacity() + keys.ends.capacity() * 8
-            }
+            Form::Bytes(keys) => keys.byte_size(),
         }
     }
 
@@ -149,51 +183,52 @@ impl GroupKeys {
         }
         let mut bytes = ByteKeys::default();
         let mut key = Vec::new();
-        for group in 0..self.len() as u32 {
+        let mut left_out = vec![false; self.bound()];
+        let free = match &self.form {
+            Form::One(keys) => keys.free(),
+            Form::Two(keys) => keys.free(),
+            Form::Bytes(_) => &[],
+        };
+        free.iter()
+            .for_each(|group| left_out[*group as usize] = true);
+        for (group, left_out) in left_out.into_iter().enumerate() {
+            if left_out {
+                bytes.leave_out();
+                continue;
+            }
             key.clear();
-            self.write_key(group, &mut key);
-            bytes.intern(&key);
+            self.write_key(group as u32, &mut key);
+            bytes.append(&key);
         }
         self.form = Form::Bytes(bytes);
     }
 }
 
-/// Keys as canonical bytes.
-#[derive(Default)]
-struct ByteKeys {
-    table: HashTable<(u64, u32)>,
-    arena: Vec<u8>,
-    ends: Vec<usize>,
+/// Keys at one moment, to be written on another thread.
+pub struct SharedKeys {
+    types: Vec<DataType>,
+    form: SharedForm,
 }
 
-impl ByteKeys {
-    fn intern(&mut self, key: &[u8]) -> u32 {
-        let hash = HASHER.hash_one(key);
-        let known = self.table.find(hash, |(known, group)| {
-            *known == hash && key_at(&self.arena, &self.ends, *group) == key
-        });
-        if let Some((_, group)) = known {
-            return *group;
+enum SharedForm {
+    One(Pages<[i64; 1]>),
+    Two(Pages<[i64; 2]>),
+    Bytes(SharedBytes),
+}
+
+impl SharedKeys {
+    /// Appends the canonical bytes of a key that was there.
+    pub fn write_key(&self, group: u32, out: &mut Vec<u8>) {
+        match &self.form {
+            SharedForm::One(keys) => write_fixed(keys.get(group), &self.types, out),
+            SharedForm::Two(keys) => write_fixed(keys.get(group), &self.types, out),
+            SharedForm::Bytes(keys) => out.extend_from_slice(keys.get(group)),
         }
-        self.arena.extend_from_slice(key);
-        self.ends.push(self.arena.len());
-        let group = (self.ends.len() - 1) as u32;
-        self.table
-            .insert_unique(hash, (hash, group), |(known, _)| *known);
-        group
-    }
-
-    fn get(&self, group: u32) -> &[u8] {
-        key_at(&self.arena, &self.ends, group)
     }
 }
 
-#[inline]
-fn key_at<'a>(arena: &'a [u8], ends: &[usize], group: u32) -> &'a [u8] {
-    let group = group as usize;
-    let start = if group == 0 { 0 } else { ends[group - 1] };
-    &arena[start..ends[group]]
-}
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {

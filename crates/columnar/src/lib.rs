@@ -14,6 +14,7 @@ mod encoded_rows;
 mod group_keys;
 mod hashing;
 mod integers;
+mod pages;
 mod row_codec;
 mod row_kind;
 mod row_log;
@@ -22,13 +23,14 @@ mod row_store;
 pub use batch::ColumnBatch;
 pub use column::{BatchColumn, Selection};
 pub use encoded_rows::EncodedRows;
-pub use group_keys::GroupKeys;
+pub use group_keys::{GroupKeys, SharedKeys};
 pub use hashing::{ColumnHasher, hash_columns};
 pub use integers::{is_integer_like, narrowed, widened};
+pub use pages::{CowVec, Pages};
 pub use row_codec::RowCodec;
 pub use row_kind::RowKind;
 pub use row_log::{Picked, RowLog};
-pub use row_store::{RowId, RowStore};
+pub use row_store::{RowId, RowStore, SharedRows};
 
 /// Turns an Arrow error into the engine's.
 pub fn arrow_error(error: arrow_schema::ArrowError) -> thalweg_core::Error {

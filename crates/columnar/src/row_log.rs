@@ -13,6 +13,8 @@
 //!   row number ──>> 12──▶ page directory ──▶ first batch that may hold it ──▶ (batch, row)
 //! ```
 
+use std::sync::Arc;
+
 use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat;
@@ -35,10 +37,11 @@ struct Kept {
     rows: usize,
 }
 
-/// Rows of one schema, in order of arrival.
+/// Rows of one schema, in order of arrival. A clone shares the batches.
+#[derive(Clone)]
 pub struct RowLog {
     schema: SchemaRef,
-    batches: Vec<Kept>,
+    batches: Vec<Arc<Kept>>,
     // By batch: the number of its first row.
     starts: Vec<u32>,
     // By page of 4096 numbers: the batch of the page's first row.
@@ -94,7 +97,7 @@ impl RowLog {
             self.pages.push(self.batches.len() as u32);
         }
         self.starts.push(first);
-        self.batches.push(kept);
+        self.batches.push(Arc::new(kept));
     }
 
     fn merge_small(&mut self) -> Result<()> {
@@ -220,7 +223,7 @@ fn class(kept: &Kept) -> u32 {
 /// Rows picked from a [`RowLog`].
 pub struct Picked<'a> {
     schema: &'a SchemaRef,
-    used: Vec<&'a Kept>,
+    used: Vec<&'a Arc<Kept>>,
     places: Vec<(usize, usize)>,
     // If all come from one batch.
     rows: Option<UInt32Array>,
@@ -269,7 +272,6 @@ mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use arrow_schema::{DataType, Field, Schema};
-    use std::sync::Arc;
 
     fn empty() -> RowLog {
         let fields = vec![Field::new("a", DataType::Int64, true)];

@@ -11,7 +11,6 @@
 //! ```
 
 mod kept_column;
-mod paged;
 mod texts;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -160,9 +159,35 @@ impl RowStore {
 
     /// Appends the canonical bytes of a row: those of [`RowCodec`](crate::RowCodec).
     pub fn encode(&self, id: RowId, out: &mut Vec<u8>) {
-        for column in &self.columns {
-            column.encode(id, &self.texts, out);
+        encode(&self.columns, &self.texts, id, out);
+    }
+
+    /// The rows as they are now, whatever becomes of these.
+    #[must_use]
+    pub fn share(&mut self) -> SharedRows {
+        SharedRows {
+            columns: self.columns.iter_mut().map(KeptColumn::share).collect(),
+            texts: self.texts.shared(),
         }
+    }
+}
+
+fn encode(columns: &[KeptColumn], texts: &Texts, id: RowId, out: &mut Vec<u8>) {
+    for column in columns {
+        column.encode(id, texts, out);
+    }
+}
+
+/// Rows at one moment, to be written on another thread.
+pub struct SharedRows {
+    columns: Vec<KeptColumn>,
+    texts: Texts,
+}
+
+impl SharedRows {
+    /// Appends the canonical bytes of a row that was there.
+    pub fn encode(&self, id: RowId, out: &mut Vec<u8>) {
+        encode(&self.columns, &self.texts, id, out);
     }
 }
 

@@ -19,6 +19,7 @@ pub mod join_heads;
 pub mod join_index;
 pub mod join_pairs;
 pub mod join_side;
+pub mod keyed;
 pub mod limit;
 pub mod prepared;
 pub mod regular_join;

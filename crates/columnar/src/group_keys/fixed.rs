@@ -1,4 +1,4 @@
-//! Keys of one or two numbers, kept in the hash table itself.
+//! Keys of one or two numbers.
 
 use std::borrow::Cow;
 
@@ -9,6 +9,7 @@ use thalweg_core::error::Result;
 
 use super::HASHER;
 use crate::integers::{narrowed, widened};
+use crate::pages::Pages;
 
 /// A place of the hash table: half of a key's hash, and its group number plus one, 0 if it is free.
 #[derive(Clone, Copy, Default)]
@@ -29,7 +30,9 @@ const PLACES_MIN: usize = 64;
 pub struct FixedKeys<const N: usize> {
     // INVARIANT: a power of two, more than the keys.
     table: Vec<Place>,
-    keys: Vec<[i64; N]>,
+    keys: Pages<[i64; N]>,
+    // Numbers of removed keys.
+    free: Vec<u32>,
 }
 
 impl<const N: usize> FixedKeys<N> {
@@ -38,16 +41,29 @@ impl<const N: usize> FixedKeys<N> {
         let places = (keys * 3 / 2 + 1).next_power_of_two().max(PLACES_MIN);
         FixedKeys {
             table: vec![Place::default(); places],
-            keys: Vec::with_capacity(keys),
+            keys: Pages::new(),
+            free: Vec::new(),
         }
     }
 
     pub fn len(&self) -> usize {
+        self.keys.len() - self.free.len()
+    }
+
+    pub fn bound(&self) -> usize {
         self.keys.len()
     }
 
+    pub fn free(&self) -> &[u32] {
+        &self.free
+    }
+
     pub fn byte_size(&self) -> usize {
-        self.table.capacity() * size_of::<Place>() + self.keys.capacity() * size_of::<[i64; N]>()
+        self.table.capacity() * size_of::<Place>() + self.keys.byte_size()
+    }
+
+    pub fn share(&mut self) -> Pages<[i64; N]> {
+        self.keys.share()
     }
 
     /// Appends the numbers of keys whose columns have no NULL.
@@ -83,9 +99,11 @@ impl<const N: usize> FixedKeys<N> {
 
     #[inline]
     fn is_at(&self, place: Place, key: &[i64; N], hash: u64) -> Option<u32> {
-        let group = place.group.wrapping_sub(1);
-        let same = place.tag == tag(hash) && self.keys.get(group as usize) == Some(key);
-        same.then_some(group)
+        if place.group == 0 || place.tag != tag(hash) {
+            return None;
+        }
+        let group = place.group - 1;
+        (self.keys.get(group) == key).then_some(group)
     }
 
     fn number(&mut self, key: &[i64; N], hash: u64) -> u32 {
@@ -97,49 +115,81 @@ impl<const N: usize> FixedKeys<N> {
             }
             at = (at + 1) & mask;
         }
-        self.keys.push(*key);
+        let group = match self.free.pop() {
+            Some(group) => {
+                *self.keys.get_mut(group) = *key;
+                group
+            }
+            None => self.keys.push(*key),
+        };
         self.table[at] = Place {
             tag: tag(hash),
-            group: self.keys.len() as u32,
+            group: group + 1,
         };
-        if self.keys.len() * 3 > self.table.len() * 2 {
+        if self.len() * 3 > self.table.len() * 2 {
             self.grow();
         }
-        self.keys.len() as u32 - 1
+        group
     }
 
     fn grow(&mut self) {
-        self.table = vec![Place::default(); self.table.len() * 2];
+        let places = vec![Place::default(); self.table.len() * 2];
+        let old = std::mem::replace(&mut self.table, places);
         let mask = self.table.len() - 1;
-        for (group, key) in self.keys.iter().enumerate() {
-            let hash = hash_key(key);
-            let mut at = hash as usize & mask;
+        for place in old.into_iter().filter(|place| place.group != 0) {
+            let mut at = hash_key(self.keys.get(place.group - 1)) as usize & mask;
             while self.table[at].group != 0 {
                 at = (at + 1) & mask;
             }
-            self.table[at] = Place {
-                tag: tag(hash),
-                group: group as u32 + 1,
-            };
+            self.table[at] = place;
         }
+    }
+
+    /// Forgets a key; its number will be given again.
+    pub fn remove(&mut self, group: u32) {
+        let mask = self.table.len() - 1;
+        let mut gap = hash_key(self.keys.get(group)) as usize & mask;
+        while self.table[gap].group != group + 1 {
+            if self.table[gap].group == 0 {
+                return;
+            }
+            gap = (gap + 1) & mask;
+        }
+        self.free.push(group);
+        // A search ends at a free place: what the gap would hide moves into it.
+        let mut at = (gap + 1) & mask;
+        while self.table[at].group != 0 {
+            let home = hash_key(self.keys.get(self.table[at].group - 1)) as usize;
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(gap) & mask {
+                self.table[gap] = self.table[at];
+                gap = at;
+            }
+            at = (at + 1) & mask;
+        }
+        self.table[gap] = Place::default();
     }
 
     /// Appends the canonical bytes of a key.
     pub fn write_key(&self, group: u32, types: &[DataType], out: &mut Vec<u8>) {
-        for (value, data_type) in self.keys[group as usize].iter().zip(types) {
-            let width = data_type.primitive_width().unwrap_or(8);
-            out.push(1);
-            out.extend_from_slice(&value.to_le_bytes()[..width]);
-        }
+        write_fixed(self.keys.get(group), types, out);
     }
 
     /// The key columns of some groups.
     pub fn columns(&self, groups: &[u32], types: &[DataType]) -> Result<Vec<ArrayRef>> {
         let column = |(at, data_type): (usize, &DataType)| {
-            let values = groups.iter().map(|group| self.keys[*group as usize][at]);
+            let values = groups.iter().map(|group| self.keys.get(*group)[at]);
             narrowed(values, data_type)
         };
         types.iter().enumerate().map(column).collect()
+    }
+}
+
+/// Appends the canonical bytes of a key of columns of these types.
+pub fn write_fixed(key: &[i64], types: &[DataType], out: &mut Vec<u8>) {
+    for (value, data_type) in key.iter().zip(types) {
+        let width = data_type.primitive_width().unwrap_or(8);
+        out.push(1);
+        out.extend_from_slice(&value.to_le_bytes()[..width]);
     }
 }
 

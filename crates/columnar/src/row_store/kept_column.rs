@@ -15,8 +15,8 @@ use thalweg_core::data::Data;
 use thalweg_core::error::{Error, Result};
 
 use super::RowId;
-use super::paged::Paged;
 use super::texts::Texts;
+use crate::pages::Pages;
 use crate::row_codec::{RowCodec, encode_value, unsupported};
 
 /// The values of a column.
@@ -24,22 +24,22 @@ pub struct KeptColumn {
     codec: RowCodec,
     values: Values,
     /// Which values are not NULL; none is as long as this is missing.
-    valid: Option<Paged<bool>>,
+    valid: Option<Pages<bool>>,
 }
 
 /// Values by width; what they mean is up to the column's type.
 enum Values {
-    Bits(Paged<bool>),
-    W1(Paged<u8>),
-    W2(Paged<u16>),
-    W4(Paged<u32>),
-    W8(Paged<u64>),
-    W16(Paged<u128>),
-    W32(Paged<i256>),
+    Bits(Pages<bool>),
+    W1(Pages<u8>),
+    W2(Pages<u16>),
+    W4(Pages<u32>),
+    W8(Pages<u64>),
+    W16(Pages<u128>),
+    W32(Pages<i256>),
     /// Views of texts or binaries.
-    Views(Paged<u128>),
+    Views(Pages<u128>),
     /// Views of canonical bytes, NULL included.
-    Encoded(Paged<u128>),
+    Encoded(Pages<u128>),
 }
 
 /// Calls a macro with the places of a column of fixed width.
@@ -60,22 +60,51 @@ macro_rules! fixed {
 impl Values {
     fn new(data_type: &DataType) -> Self {
         match (data_type, data_type.primitive_width()) {
-            (DataType::Boolean, _) => Values::Bits(Paged::new()),
-            (DataType::Utf8View | DataType::BinaryView, _) => Values::Views(Paged::new()),
+            (DataType::Boolean, _) => Values::Bits(Pages::new()),
+            (DataType::Utf8View | DataType::BinaryView, _) => Values::Views(Pages::new()),
             // Its values are less aligned than other ones of 16 bytes.
-            (DataType::Interval(_), _) => Values::Encoded(Paged::new()),
-            (_, Some(1)) => Values::W1(Paged::new()),
-            (_, Some(2)) => Values::W2(Paged::new()),
-            (_, Some(4)) => Values::W4(Paged::new()),
-            (_, Some(8)) => Values::W8(Paged::new()),
-            (_, Some(16)) => Values::W16(Paged::new()),
-            (_, Some(32)) => Values::W32(Paged::new()),
-            _ => Values::Encoded(Paged::new()),
+            (DataType::Interval(_), _) => Values::Encoded(Pages::new()),
+            (_, Some(1)) => Values::W1(Pages::new()),
+            (_, Some(2)) => Values::W2(Pages::new()),
+            (_, Some(4)) => Values::W4(Pages::new()),
+            (_, Some(8)) => Values::W8(Pages::new()),
+            (_, Some(16)) => Values::W16(Pages::new()),
+            (_, Some(32)) => Values::W32(Pages::new()),
+            _ => Values::Encoded(Pages::new()),
         }
     }
 }
 
+/// The values of a column, shared.
+macro_rules! shared {
+    ($values:expr, $($form:ident),+) => {
+        match $values {
+            $(Values::$form(places) => Values::$form(places.share())),+
+        }
+    };
+}
+
 impl KeptColumn {
+    /// The same values, whatever becomes of these.
+    pub fn share(&mut self) -> Self {
+        KeptColumn {
+            codec: self.codec.clone(),
+            values: shared!(
+                &mut self.values,
+                Bits,
+                W1,
+                W2,
+                W4,
+                W8,
+                W16,
+                W32,
+                Views,
+                Encoded
+            ),
+            valid: self.valid.as_mut().map(Pages::share),
+        }
+    }
+
     /// No values of a type.
     pub fn new(data_type: &DataType) -> Self {
         KeptColumn {
@@ -169,7 +198,7 @@ impl KeptColumn {
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
         let is_valid = |row: &u32| nulls.is_none_or(|nulls| nulls.is_valid(*row as usize));
         if self.valid.is_none() && !rows.iter().all(is_valid) {
-            self.valid = Some(Paged::new());
+            self.valid = Some(Pages::new());
         }
         if let Some(valid) = &mut self.valid {
             valid.grow(places, true);
@@ -189,7 +218,7 @@ impl KeptColumn {
     }
 
     /// The views of all texts, living or not; those that are not are inline.
-    pub fn text_views(&mut self) -> Option<&mut Paged<u128>> {
+    pub fn text_views(&mut self) -> Option<&mut Pages<u128>> {
         match &mut self.values {
             Values::Views(kept) | Values::Encoded(kept) => Some(kept),
             _ => None,
@@ -203,22 +232,22 @@ impl KeptColumn {
     pub fn gather(&self, ids: &[RowId], texts: &Texts) -> Result<ArrayRef> {
         macro_rules! gather {
             ($places:ident, $native:ty) => {{
-                let values: Vec<$native> = ids.iter().map(|id| $places.get(id.0)).collect();
+                let values: Vec<$native> = ids.iter().map(|id| *$places.get(id.0)).collect();
                 self.primitive(Buffer::from_vec(values), ids)
             }};
         }
         fixed!(&self.values, gather,
             Values::Bits(kept) => {
-                let values = BooleanBuffer::collect_bool(ids.len(), |at| kept.get(ids[at].0));
+                let values = BooleanBuffer::collect_bool(ids.len(), |at| *kept.get(ids[at].0));
                 Ok(Arc::new(BooleanArray::new(values, self.nulls(ids))))
             },
             Values::Views(kept) => {
-                let mut views: Vec<u128> = ids.iter().map(|id| kept.get(id.0)).collect();
+                let mut views: Vec<u128> = ids.iter().map(|id| *kept.get(id.0)).collect();
                 let buffers = texts.share(&mut views);
                 Ok(self.view_array(views, buffers, self.nulls(ids)))
             },
             Values::Encoded(kept) => {
-                let views: Vec<u128> = ids.iter().map(|id| kept.get(id.0)).collect();
+                let views: Vec<u128> = ids.iter().map(|id| *kept.get(id.0)).collect();
                 let mut columns = self.codec.decode(views.iter().map(|view| texts.bytes(view)))?;
                 columns.pop().ok_or_else(|| Error::internal("a column was not decoded"))
             }
@@ -231,7 +260,7 @@ impl KeptColumn {
 
     fn nulls(&self, ids: &[RowId]) -> Option<NullBuffer> {
         let valid = self.valid.as_ref()?;
-        let bits = BooleanBuffer::collect_bool(ids.len(), |at| valid.get(ids[at].0));
+        let bits = BooleanBuffer::collect_bool(ids.len(), |at| *valid.get(ids[at].0));
         let nulls = NullBuffer::new(bits);
         (nulls.null_count() > 0).then_some(nulls)
     }
@@ -275,10 +304,10 @@ impl KeptColumn {
     /// Appends the canonical bytes of a value.
     pub fn encode(&self, id: RowId, texts: &Texts, out: &mut Vec<u8>) {
         if let Values::Encoded(kept) = &self.values {
-            out.extend_from_slice(texts.bytes(&kept.get(id.0)));
+            out.extend_from_slice(texts.bytes(kept.get(id.0)));
             return;
         }
-        let valid = self.valid.as_ref().is_none_or(|valid| valid.get(id.0));
+        let valid = self.valid.as_ref().is_none_or(|valid| *valid.get(id.0));
         out.push(u8::from(valid));
         if !valid {
             return;
@@ -289,10 +318,9 @@ impl KeptColumn {
             };
         }
         fixed!(&self.values, encode,
-            Values::Bits(kept) => out.push(u8::from(kept.get(id.0))),
+            Values::Bits(kept) => out.push(u8::from(*kept.get(id.0))),
             Values::Views(kept) | Values::Encoded(kept) => {
-                let view = kept.get(id.0);
-                let bytes = texts.bytes(&view);
+                let bytes = texts.bytes(kept.get(id.0));
                 (bytes.len() as u32).encode(out);
                 out.extend_from_slice(bytes);
             }
@@ -301,7 +329,7 @@ impl KeptColumn {
 }
 
 fn put<T: Copy + Default>(
-    kept: &mut Paged<T>,
+    kept: &mut Pages<T>,
     ids: &[RowId],
     places: usize,
     values: impl Iterator<Item = T>,

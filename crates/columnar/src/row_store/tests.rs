@@ -138,7 +138,11 @@ fn rows_of_all_types_come_back_as_they_came_while_others_come_and_go() {
         let mut random = Random::new(seed);
         let shape = columns(&mut random, 1, 0);
         let mut model = Model::new(schema(&shape));
+        let mut copies = Vec::new();
         for step in 0..40 {
+            if step % 7 == 3 {
+                copies.push((model.store.share(), model.rows.clone()));
+            }
             let len = 1 + random.below(if step % 5 == 0 { 1500 } else { 30 });
             // The first batches have no NULL.
             let nulls = if step < 3 { 0 } else { 2 };
@@ -170,6 +174,13 @@ fn rows_of_all_types_come_back_as_they_came_while_others_come_and_go() {
         model.remove(&all);
         model.check(&[]);
         assert!(model.store.is_empty());
+        for (copy, rows) in copies {
+            for (id, expected) in rows {
+                let mut encoded = Vec::new();
+                copy.encode(id, &mut encoded);
+                assert_eq!(encoded, expected);
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use arrow_array::builder::make_view;
 use arrow_buffer::{Buffer, ToByteSlice};
 use thalweg_core::error::{Error, Result};
 
-use super::paged::Paged;
+use crate::pages::Pages;
 
 const INLINE_BYTES_MAX: u32 = 12;
 // Less than this is not worth moving texts for.
@@ -164,6 +164,18 @@ impl Texts {
         }
     }
 
+    /// The same blocks: what is behind a view as long as it is not moved.
+    pub fn shared(&self) -> Self {
+        let block = |block: &Block| Block {
+            bytes: block.bytes.clone(),
+            live: block.live,
+        };
+        Texts {
+            blocks: self.blocks.iter().map(block).collect(),
+            ..Texts::default()
+        }
+    }
+
     /// The bytes of a text.
     #[inline]
     pub fn bytes<'a>(&'a self, view: &'a u128) -> &'a [u8] {
@@ -197,7 +209,7 @@ impl Texts {
     }
 
     /// Moves texts together. `columns` have all views that point here; other views are inline.
-    pub fn compact(&mut self, columns: &mut [&mut Paged<u128>]) -> Result<()> {
+    pub fn compact(&mut self, columns: &mut [&mut Pages<u128>]) -> Result<()> {
         let sparse = |block: &Block| block.live * 2 < block.size() || block.is_small();
         let sparse: Vec<bool> = self.blocks.iter().map(sparse).collect();
         let pages = columns.iter().map(|column| column.pages()).max();

@@ -40,13 +40,7 @@ impl<K: Key, V: Data> FrozenEntries for FrozenBroadcast<K, V> {
         let mut encoded: Vec<Vec<u8>> = encoded.collect();
         // Copies are equal whatever the order in which their entries came.
         encoded.sort_unstable();
-        let push = |bytes: &Vec<u8>| {
-            out.push_with(|out| {
-                out.extend_from_slice(bytes);
-                None
-            })
-        };
-        encoded.iter().try_for_each(push)
+        encoded.iter().try_for_each(|bytes| out.push(None, bytes))
     }
 }
 

@@ -37,6 +37,17 @@ impl<'a> EntryWriter<'a> {
         Ok(())
     }
 
+    /// Takes an entry that is encoded already.
+    ///
+    /// # Errors
+    /// What the next one fails with.
+    pub fn push(&mut self, group: Option<u32>, entry: &[u8]) -> Result<()> {
+        self.push_with(|out| {
+            out.extend_from_slice(entry);
+            group
+        })
+    }
+
     /// Takes entries that are encoded already.
     ///
     /// # Errors

@@ -58,6 +58,12 @@ impl StateRegistry {
         self.declare(name, Redistribution::KeyGroup, Box::new(table))
     }
 
+    /// Declares a table of the operator's own making that forgets what is expired: it is told to at
+    /// every barrier ([`StateTable::clean_up`]), and by the operator itself.
+    pub fn table_with_lifetime<T: StateTable>(&mut self, name: &str, table: T) -> TableHandle<T> {
+        self.expiring(name, table)
+    }
+
     /// Declares a table of which every instance holds the same entries: its input is broadcast.
     pub fn broadcast_table<T: StateTable>(&mut self, name: &str, table: T) -> TableHandle<T> {
         self.declare(name, Redistribution::Broadcast, Box::new(table))

@@ -12,6 +12,7 @@ mod extreme;
 mod factory;
 mod list;
 mod positional;
+mod states;
 mod sum;
 mod text_extreme;
 mod value;
@@ -23,6 +24,7 @@ use thalweg_core::error::Result;
 
 pub use accumulators::{Accumulators, Changes, evaluate_calls};
 pub use factory::{AggregateCall, AggregateKind, EvaluatedCall};
+pub use states::States;
 pub use value::{Value, value_at, values_to_array};
 
 /// One batch for an accumulator.
@@ -65,17 +67,17 @@ impl Input<'_> {
 
     /// Calls `each` with every row that takes part, its group and its sign.
     #[inline]
-    pub fn for_each(&self, mut each: impl FnMut(usize, usize, i64)) {
+    pub fn for_each(&self, mut each: impl FnMut(usize, u32, i64)) {
         for (row, group) in self.groups.iter().enumerate() {
             if self.takes_part(row) {
-                each(row, *group as usize, self.sign(row));
+                each(row, *group, self.sign(row));
             }
         }
     }
 }
 
 /// The state of one aggregate call.
-pub trait Accumulator: Send {
+pub trait Accumulator: Send + Sync {
     /// Makes room for groups `0..groups`; new ones are empty.
     fn resize(&mut self, groups: usize);
 
@@ -108,4 +110,7 @@ pub trait Accumulator: Send {
 
     /// Empties a group, so that its number can be used again.
     fn clear(&mut self, group: u32);
+
+    /// The same state, whatever becomes of this: a snapshot reads it on another thread.
+    fn share(&mut self) -> Box<dyn Accumulator>;
 }

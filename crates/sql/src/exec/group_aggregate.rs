@@ -6,12 +6,13 @@
 //! | Output   | a whole changelog: `+I` for a new group, `-U +U` when its row changed, `-D` |
 //! |          | when its last row was retracted; once a batch and group                     |
 //! | Batch    | one `+I` a group at the end; without group columns one row even if empty    |
-//! | State    | `groups`: accumulators of every group ever seen                             |
+//! | State    | `groups`: accumulators of every group with rows, until its time to live has |
+//! |          | passed since its last row                                                   |
 //! | Cost     | one hash look-up a row, one pass a call                                     |
 //! | Source   | Flink SQL, Group Aggregation, with mini-batches of one input batch          |
 
-use std::any::Any;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use arrow::compute::kernels::cmp::distinct;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
@@ -19,18 +20,18 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::{FieldRef, SchemaRef};
 use arrow_select::interleave::interleave;
 use arrow_select::take::take;
-use thalweg_columnar::{ColumnBatch, EncodedRows, GroupKeys, RowCodec, RowKind, arrow_error};
+use thalweg_columnar::{ColumnBatch, EncodedRows, Pages, RowKind, arrow_error};
 use thalweg_core::container::{Payload, downcast};
-use thalweg_core::data::{Data, Schema, take_bytes, take_len};
+use thalweg_core::data::Data;
 use thalweg_core::error::Result;
-use thalweg_core::key_group::{key_group, stable_hash_bytes};
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
-use thalweg_core::state::{
-    ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, TableHandle, written,
-};
+use thalweg_core::state::TableHandle;
+use thalweg_core::time::ProcessingTime;
 
 use super::aggregate::{Accumulators, AggregateCall, Changes, evaluate_calls};
 use super::expr::{Expression, batch, evaluate_all};
+use super::keyed::entries::KeyedWriter;
+use super::keyed::{KeyedPayload, KeyedTable, SharedPayload, SharedStateKeys, StateKeys};
 
 /// What the operator is built from.
 #[derive(Clone)]
@@ -45,12 +46,16 @@ pub struct GroupAggregateSpec {
     pub updates: bool,
     /// Whether only final rows are wanted.
     pub batch_mode: bool,
+    /// How long a group lives after its last row, in processing time; `None` for ever.
+    pub ttl: Option<Duration>,
 }
+
+type Table = KeyedTable<Groups>;
 
 /// The operator.
 pub struct GroupAggregate {
     spec: GroupAggregateSpec,
-    table: TableHandle<GroupTable>,
+    table: TableHandle<Table>,
     /// The groups of a batch, each once.
     touched: Vec<u32>,
     /// The first row of each of them.
@@ -81,8 +86,13 @@ impl GroupAggregate {
     /// # Errors
     /// `User` for argument types that an aggregate does not take.
     pub fn new(spec: GroupAggregateSpec, setup: &mut Setup<'_>) -> Result<Self> {
-        let table = GroupTable::new(&spec)?;
-        let table = setup.states.table("groups", table);
+        let types = spec.schema.fields()[..spec.keys.len()].iter();
+        let types = types.map(|field| field.data_type().clone()).collect();
+        let table = KeyedTable {
+            keys: StateKeys::new(types, spec.ttl),
+            payload: Groups::new(&spec)?,
+        };
+        let table = setup.states.table_with_lifetime("groups", table);
         Ok(GroupAggregate {
             spec,
             table,
@@ -133,24 +143,18 @@ impl GroupAggregate {
     }
 
     /// Finds the group of every row; returns the group columns.
-    fn apply(&mut self, input: &ColumnBatch, table: &mut GroupTable) -> Result<Vec<ArrayRef>> {
+    fn apply(&mut self, input: &ColumnBatch, table: &mut Table) -> Result<Vec<ArrayRef>> {
         let keys = evaluate_all(&self.spec.keys, input.records())?;
-        self.groups.clear();
-        if keys.is_empty() {
-            self.groups.resize(input.num_rows(), 0);
-            table.global();
-        } else {
-            table
-                .keys
-                .intern(&keys, input.num_rows(), &mut self.groups)?;
-        }
-        table.grow();
+        table
+            .keys
+            .intern(&keys, input.num_rows(), &mut self.groups)?;
+        table.payload.grow(table.keys.bound());
         Ok(keys)
     }
 
     /// The keys of the touched groups: those of the input, unless the plan has them in another
     /// form.
-    fn touched_keys(&self, keys: Vec<ArrayRef>, table: &GroupTable) -> Result<TouchedKeys> {
+    fn touched_keys(&self, keys: Vec<ArrayRef>, table: &Table) -> Result<TouchedKeys> {
         let fields = self.spec.schema.fields();
         let same = |(key, field): (&ArrayRef, &FieldRef)| key.data_type() == field.data_type();
         if keys.iter().zip(fields).all(same) {
@@ -160,20 +164,52 @@ impl GroupAggregate {
             });
         }
         Ok(TouchedKeys {
-            columns: table.key_columns(&self.touched)?,
+            columns: table.keys.columns(&self.touched)?,
             rows: (0..self.touched.len() as u32).collect(),
         })
     }
 
-    fn update(&mut self, input: &ColumnBatch, table: &mut GroupTable) -> Result<()> {
-        for (row, group) in self.groups.iter().enumerate() {
-            let sign = if input.kind(row).is_addition() { 1 } else { -1 };
-            table.counts[*group as usize] += sign;
+    fn update(&mut self, input: &ColumnBatch, groups: &mut Groups) -> Result<()> {
+        match input.kinds() {
+            None => groups
+                .counts
+                .for_each_mut(&self.groups, |_, rows| *rows += 1),
+            Some(_) => groups.counts.for_each_mut(&self.groups, |row, rows| {
+                *rows += if input.kind(row).is_addition() { 1 } else { -1 };
+            }),
         }
         let evaluated = evaluate_calls(&self.spec.calls, input.records())?;
-        table
+        groups
             .accumulators
             .update(&evaluated, &self.groups, input.kinds())
+    }
+
+    /// Adds a batch and emits what it changes.
+    fn change(
+        &mut self,
+        input: &ColumnBatch,
+        keys: Vec<ArrayRef>,
+        now: ProcessingTime,
+        table: &mut Table,
+        out: &mut Outputs,
+    ) -> Result<()> {
+        let groups = &mut table.payload;
+        groups.touch(&self.groups, &mut self.touched, &mut self.first_rows);
+        let keys = self.touched_keys(keys, table)?;
+        let groups = &mut table.payload;
+        let was_live: Vec<bool> = groups.live(&self.touched);
+        let before = groups.accumulators.results(&self.touched)?;
+        self.update(input, groups)?;
+        let is_live = groups.live(&self.touched);
+        let after = groups.accumulators.results(&self.touched)?;
+        self.emit_changes(&keys, &before, &was_live, &after, &is_live, out)?;
+        table.keys.touch(&self.touched, now);
+        // A group without rows starts from nothing when it comes back.
+        if self.spec.updates {
+            table.forget_empty(self.touched.iter().copied());
+        }
+        table.clean_up_after(self.groups.len(), now);
+        Ok(())
     }
 }
 
@@ -185,29 +221,35 @@ impl BatchOperator for GroupAggregate {
         ctx: &mut Context,
         out: &mut Outputs,
     ) -> Result<Progress> {
-        let input = downcast::<ColumnBatch>(payload)?;
-        let handle = self.table;
+        let mut input = *downcast::<ColumnBatch>(payload)?;
+        let (handle, now) = (self.table, ctx.now());
         let table = ctx.states_mut().get_mut(&handle);
-        let keys = self.apply(&input, table)?;
+        let mut keys = self.apply(&input, table)?;
         if self.spec.batch_mode {
-            self.update(&input, table)?;
+            self.update(&input, &mut table.payload)?;
             return Ok(Progress::Done);
         }
-        table.touch(&self.groups, &mut self.touched, &mut self.first_rows);
-        let keys = self.touched_keys(keys, table)?;
-        let was_live: Vec<bool> = table.live(&self.touched);
-        let before = table.accumulators.results(&self.touched)?;
-        self.update(&input, table)?;
-        let is_live = table.live(&self.touched);
-        let after = table.accumulators.results(&self.touched)?;
-        self.emit_changes(&keys, &before, &was_live, &after, &is_live, out)?;
-        // A group without rows starts from nothing when it comes back.
-        for (group, live) in self.touched.iter().zip(&is_live) {
-            if !live && table.counts[*group as usize] == 0 {
-                table.accumulators.clear(*group);
+        if table.keys.expire() {
+            table.drop_expired(&self.groups, now);
+            // What is retracted has expired: its retraction is none.
+            if let Some(rows) = table.payload.grounded(&input, &self.groups) {
+                let all = self.groups.clone();
+                input = input.take(&UInt32Array::from(rows))?;
+                keys = self.apply(&input, table)?;
+                self.change(&input, keys, now, table, out)?;
+                // Groups that have got nothing but such a retraction.
+                table.forget_empty(all);
+                return Ok(Progress::Done);
             }
         }
+        self.change(&input, keys, now, table, out)?;
         Ok(Progress::Done)
+    }
+
+    fn open(&mut self, ctx: &mut Context) -> Result<()> {
+        let now = ctx.now();
+        ctx.states_mut().get_mut(&self.table).keys.begin(now);
+        Ok(())
     }
 
     fn finish(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
@@ -216,17 +258,18 @@ impl BatchOperator for GroupAggregate {
         }
         let first = ctx.info().index == 0;
         let table = ctx.states_mut().get_mut(&self.table);
+        let groups = &mut table.payload;
         if self.spec.keys.is_empty() && first {
-            table.global();
-            table.grow();
-            table.counts[0] = table.counts[0].max(1);
+            groups.grow(1);
+            let count = groups.counts.get_mut(0);
+            *count = (*count).max(1);
         }
-        let all: Vec<u32> = (0..table.counts.len() as u32)
-            .filter(|g| table.counts[*g as usize] > 0)
-            .collect();
-        for groups in all.chunks(out.rows_max()) {
-            let mut columns = table.key_columns(groups)?;
-            columns.extend(table.accumulators.results(groups)?);
+        let counts = groups.counts.iter().enumerate();
+        let living = counts.filter(|(_, count)| **count > 0);
+        let living: Vec<u32> = living.map(|(group, _)| group as u32).collect();
+        for groups in living.chunks(out.rows_max()) {
+            let mut columns = table.keys.columns(groups)?;
+            columns.extend(table.payload.accumulators.results(groups)?);
             let records: RecordBatch = batch(&self.spec.schema, columns, groups.len())?;
             out.emit(Box::new(ColumnBatch::insertions(records)));
         }
@@ -234,54 +277,32 @@ impl BatchOperator for GroupAggregate {
     }
 }
 
-/// Groups and their accumulators.
-pub struct GroupTable {
-    keys: GroupKeys,
+/// What is under the group columns.
+pub struct Groups {
     accumulators: Accumulators,
     // Rows of each group: it lives while there are more than none.
-    counts: Vec<i64>,
+    counts: Pages<i64>,
     marks: Vec<bool>,
 }
 
-impl GroupTable {
+/// It at one moment.
+pub struct SharedGroups {
+    accumulators: Accumulators,
+    counts: Pages<i64>,
+}
+
+impl Groups {
     fn new(spec: &GroupAggregateSpec) -> Result<Self> {
-        let types = spec.schema.fields()[..spec.keys.len()]
-            .iter()
-            .map(|f| f.data_type().clone())
-            .collect();
-        // A group is emptied when its last row was retracted.
         let changes = Changes {
             retracts: spec.updates,
-            clears: spec.updates,
+            // A group is emptied when its last row was retracted, and when its time is over.
+            clears: spec.updates || spec.ttl.is_some(),
         };
-        Ok(GroupTable {
-            keys: GroupKeys::new(types),
+        Ok(Groups {
             accumulators: Accumulators::new(&spec.calls, changes)?,
-            counts: Vec::new(),
+            counts: Pages::new(),
             marks: Vec::new(),
         })
-    }
-
-    /// Makes sure that the one group of a global aggregate exists.
-    fn global(&mut self) {
-        if self.counts.is_empty() {
-            self.counts.push(0);
-        }
-    }
-
-    fn grow(&mut self) {
-        let groups = self.keys.len().max(self.counts.len());
-        self.counts.resize(groups, 0);
-        self.marks.resize(groups, false);
-        self.accumulators.resize(groups);
-    }
-
-    fn key_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        // Without group columns there are no keys to ask for.
-        if self.keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.keys.columns(groups)
     }
 
     /// The distinct groups of a batch in order of appearance, each with its first row.
@@ -304,66 +325,75 @@ impl GroupTable {
     fn live(&self, groups: &[u32]) -> Vec<bool> {
         groups
             .iter()
-            .map(|group| self.counts[*group as usize] > 0)
+            .map(|group| *self.counts.get(*group) > 0)
             .collect()
+    }
+
+    /// The rows of a batch that are not retracted from a group without rows; `None` if that is all.
+    fn grounded(&self, input: &ColumnBatch, groups: &[u32]) -> Option<Vec<u32>> {
+        input.kinds()?;
+        let mut counts: BTreeMap<u32, i64> = BTreeMap::new();
+        let mut rows = Vec::with_capacity(groups.len());
+        for (row, group) in groups.iter().enumerate() {
+            let count = counts.entry(*group);
+            let count = count.or_insert_with(|| *self.counts.get(*group));
+            if input.kind(row).is_addition() {
+                *count += 1;
+            } else if *count > 0 {
+                *count -= 1;
+            } else {
+                continue;
+            }
+            rows.push(row as u32);
+        }
+        (rows.len() < groups.len()).then_some(rows)
     }
 }
 
-impl StateTable for GroupTable {
-    fn schema(&self) -> Schema {
-        Schema::Bytes
+impl KeyedPayload for Groups {
+    type Head = ();
+    type Shared = SharedGroups;
+
+    fn grow(&mut self, bound: usize) {
+        self.counts.grow(bound, 0);
+        self.marks.resize(bound, false);
+        self.accumulators.resize(bound);
     }
 
-    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
-        let max_parallelism = freezing.max_parallelism;
-        written(|sink| {
-            let all: Vec<u32> = (0..self.counts.len() as u32)
-                .filter(|g| self.counts[*g as usize] != 0)
-                .collect();
-            let written =
-                write_groups(&self.keys, &self.accumulators, &all, |group, key, state| {
-                    let mut bytes = Vec::new();
-                    (key.len() as u32).encode(&mut bytes);
-                    bytes.extend_from_slice(key);
-                    self.counts[group as usize].encode(&mut bytes);
-                    bytes.extend_from_slice(state);
-                    sink(
-                        Some(key_group(stable_hash_bytes(key), max_parallelism)),
-                        &bytes,
-                    );
-                });
-            assert!(
-                written.is_ok(),
-                "accumulators in memory can be written: {written:?}"
-            );
+    fn restore(&mut self, group: u32, (): (), mut body: &[u8]) -> Result<()> {
+        *self.counts.get_mut(group) = i64::decode(&mut body)?;
+        self.accumulators.restore(group, body)
+    }
+
+    fn is_empty(&self, group: u32) -> bool {
+        *self.counts.get(group) == 0
+    }
+
+    fn clear(&mut self, group: u32) {
+        *self.counts.get_mut(group) = 0;
+        self.accumulators.clear(group);
+    }
+
+    fn share(&mut self) -> SharedGroups {
+        SharedGroups {
+            accumulators: self.accumulators.share(),
+            counts: self.counts.share(),
+        }
+    }
+}
+
+impl SharedPayload for SharedGroups {
+    fn write(&self, keys: &SharedStateKeys, entries: &mut KeyedWriter<'_, '_>) -> Result<()> {
+        let counts = self.counts.iter().enumerate();
+        let groups =
+            counts.filter(|(group, count)| **count != 0 && !keys.is_expired(*group as u32));
+        let groups: Vec<u32> = groups.map(|(group, _)| group as u32).collect();
+        self.accumulators.each_state(&groups, |group, states, row| {
+            entries.push(&(), keys, group, |out| {
+                self.counts.get(group).encode(out);
+                states.encode(row, out)
+            })
         })
-    }
-
-    fn restore(
-        &mut self,
-        mut entry: &[u8],
-        _: Option<&mut dyn ErasedKeyIndex>,
-        _: &mut dyn FnMut(Slot),
-    ) -> Result<()> {
-        let len = take_len(&mut entry, 1)?;
-        let key = take_bytes(&mut entry, len)?;
-        let group = if key.is_empty() {
-            self.global();
-            0
-        } else {
-            self.keys.intern_bytes(key)?
-        };
-        self.grow();
-        self.counts[group as usize] = i64::decode(&mut entry)?;
-        read_group(&mut self.accumulators, group, entry)
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }
 
@@ -394,36 +424,5 @@ fn differing_bytes(before: &ArrayRef, after: &ArrayRef) -> Result<BooleanBuffer>
     Ok(old.iter().zip(new.iter()).map(|(a, b)| a != b).collect())
 }
 
-/// Calls `each` with group, key bytes and state bytes of some groups.
-///
-/// # Errors
-/// `Unsupported` for a state without a canonical form.
-pub fn write_groups(
-    keys: &GroupKeys,
-    accumulators: &Accumulators,
-    groups: &[u32],
-    mut each: impl FnMut(u32, &[u8], &[u8]),
-) -> Result<()> {
-    let columns = accumulators.state(groups)?;
-    let codec = RowCodec::new(columns.iter().map(|c| c.data_type().clone()).collect());
-    let (mut key, mut state) = (Vec::new(), Vec::new());
-    for (row, group) in groups.iter().enumerate() {
-        key.clear();
-        state.clear();
-        if (*group as usize) < keys.len() {
-            keys.write_key(*group, &mut key);
-        }
-        codec.encode(&columns, row, &mut state)?;
-        each(*group, &key, &state);
-    }
-    Ok(())
-}
-
-/// Merges the state bytes of one group.
-///
-/// # Errors
-/// `Corrupt` if the bytes are no such state.
-pub fn read_group(accumulators: &mut Accumulators, group: u32, state: &[u8]) -> Result<()> {
-    let columns = RowCodec::new(accumulators.state_types()).decode([state])?;
-    accumulators.merge(&[group], &columns)
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Joins two complete sets of rows: what window joins and batch joins do at the end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow_schema::{DataType, SchemaRef};
@@ -71,6 +72,8 @@ pub struct JoinSpec {
     /// The side (0 or 1) whose rows every instance gets, so that those of the other side can stay
     /// where they are. A padded row of this side would be emitted by every instance: it has none.
     pub broadcast: Option<usize>,
+    /// How long a row lives after it came, in processing time; `None` for ever.
+    pub ttl: Option<Duration>,
 }
 
 impl JoinSpec {

@@ -4,27 +4,40 @@
 //! |----------|-------------------------------------------------------------------------------|
 //! | Rows     | kept in whole batches and numbered; a dead row stays until half are dead      |
 //! | Index    | rows of insertions wait unindexed until they are looked up ([`Backlog`])      |
-//! | Entries  | up to [`ENTRY_ROWS_MAX`] rows of one key group, each behind its match count   |
+//! | Lifetime | with a time to live each row has the time at which it came; an expired row is |
+//! |          | passed over, and counts as dead once the cleaning has come by                 |
+//! | Snapshot | batches are shared as they are ([`frozen`])                                   |
+
+mod frozen;
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use thalweg_columnar::{BatchColumn, Picked, RowCodec, RowLog, hash_columns};
-use thalweg_core::data::{Data, Schema, take_bytes, take_len};
+use thalweg_columnar::{BatchColumn, Pages, Picked, RowCodec, RowLog};
+use thalweg_core::data::Schema;
 use thalweg_core::error::{Error, Result};
-use thalweg_core::key_group::key_group;
-use thalweg_core::state::{
-    EntrySink, ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, written,
-};
+use thalweg_core::state::{Cleaning, ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable};
+use thalweg_core::time::ProcessingTime;
 
+use self::frozen::{FrozenSide, StoredRows};
 use super::join_backlog::Backlog;
 use super::join_codes::KeyCodes;
 use super::join_index::RowIndex;
+use super::keyed::lifetime::Lifetime;
 
-const ENTRY_ROWS_MAX: usize = 512;
 const COMPACT_ROWS_MIN: usize = 16_384;
+
+/// What is kept beside the rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeps {
+    /// How many rows of the other side match each.
+    pub matches: bool,
+    /// How long a row lives; `None` for ever.
+    pub ttl: Option<Duration>,
+}
 
 /// All living rows of a side.
 pub struct JoinSide {
@@ -34,10 +47,14 @@ pub struct JoinSide {
     index: RowIndex,
     backlog: Backlog,
     // By row; shorter than the log if the last rows live.
-    dead: Vec<bool>,
+    dead: Pages<bool>,
     dead_rows: usize,
     // By row, if they are counted: how many rows of the other side match it.
-    matches: Option<Vec<u32>>,
+    matches: Option<Pages<u32>>,
+    keeps: Keeps,
+    lifetime: Option<Lifetime>,
+    // The time of the batch that is being joined.
+    now: ProcessingTime,
 }
 
 /// What the rows of a batch match.
@@ -53,7 +70,7 @@ pub struct Met {
 
 impl JoinSide {
     /// An empty side with its key columns. Matches are counted where the join pads or only tests.
-    pub fn new(keys: Vec<usize>, schema: SchemaRef, counts_matches: bool) -> Self {
+    pub fn new(keys: Vec<usize>, schema: SchemaRef, keeps: Keeps) -> Self {
         let types = schema
             .fields()
             .iter()
@@ -65,10 +82,56 @@ impl JoinSide {
             log: RowLog::new(schema),
             index: RowIndex::default(),
             backlog: Backlog::default(),
-            dead: Vec::new(),
+            dead: Pages::new(),
             dead_rows: 0,
-            matches: counts_matches.then(Vec::new),
+            matches: keeps.matches.then(Pages::new),
+            keeps,
+            lifetime: keeps.ttl.and_then(Lifetime::new),
+            now: ProcessingTime(0),
         }
+    }
+
+    /// Whether rows expire.
+    pub fn expires(&self) -> bool {
+        self.lifetime.is_some()
+    }
+
+    /// Rows that were restored without a time live from now on.
+    pub fn begin(&mut self, now: ProcessingTime) {
+        if let Some(lifetime) = &mut self.lifetime {
+            lifetime.begin(now);
+        }
+    }
+
+    /// A batch of so many rows is about to be joined: what is expired now is so until the next one.
+    pub fn begin_batch(&mut self, rows: usize, now: ProcessingTime) {
+        self.now = now;
+        self.bury_expired(Some(rows));
+    }
+
+    /// Counts some expired rows as dead: as many are examined as so many accesses pay for.
+    fn bury_expired(&mut self, accesses: Option<usize>) {
+        if let Some(lifetime) = &mut self.lifetime {
+            lifetime.pay(accesses);
+        }
+        let now = self.now;
+        let next = |side: &mut JoinSide| side.lifetime.as_mut()?.next_expired(now);
+        while let Some(number) = next(self) {
+            self.bury(number);
+        }
+    }
+
+    fn bury(&mut self, number: u32) {
+        if self.lives(number) {
+            self.dead.grow(number as usize + 1, false);
+            *self.dead.get_mut(number) = true;
+            self.dead_rows += 1;
+        }
+    }
+
+    fn is_expired(&self, number: u32) -> bool {
+        let lifetime = self.lifetime.as_ref();
+        lifetime.is_some_and(|lifetime| lifetime.is_expired(number, self.now))
     }
 
     /// The rows' schema.
@@ -112,7 +175,10 @@ impl JoinSide {
         }
         let first = self.log.push(columns, rows)?;
         if let Some(matches) = &mut self.matches {
-            matches.resize(self.log.end() as usize, 0);
+            matches.grow(self.log.end() as usize, 0);
+        }
+        if let Some(lifetime) = &mut self.lifetime {
+            lifetime.grow_updated(self.log.end() as usize, self.now);
         }
         Ok(first)
     }
@@ -134,13 +200,27 @@ impl JoinSide {
         self.backlog
             .meet(wanted, pairs_max, &mut self.index, &mut met.pairs);
         self.index.probe(wanted, &mut met.rows, &mut met.newest);
+        if self.expires() {
+            met.pairs.retain(|(_, number)| !self.is_expired(*number));
+        }
         met
     }
 
     /// Appends the rows of a chain, oldest first.
     #[inline]
     pub fn chain(&self, newest: u32, rows: &mut Vec<u32>) {
+        let first = rows.len();
         self.index.chain(newest, rows);
+        if self.expires() {
+            let mut at = first;
+            for found in first..rows.len() {
+                if !self.is_expired(rows[found]) {
+                    rows[at] = rows[found];
+                    at += 1;
+                }
+            }
+            rows.truncate(at);
+        }
     }
 
     /// How many rows of the other side match a row.
@@ -148,10 +228,12 @@ impl JoinSide {
     /// # Errors
     /// `Internal` if they are not counted.
     pub fn matches_mut(&mut self, number: u32) -> Result<&mut u32> {
-        self.matches
-            .as_mut()
-            .and_then(|matches| matches.get_mut(number as usize))
-            .ok_or_else(|| Error::internal("this join does not count matches"))
+        if let Some(lifetime) = &mut self.lifetime {
+            lifetime.touch(number, self.now);
+        }
+        let matches = self.matches.as_mut();
+        let matches = matches.map(|matches| matches.get_mut(number));
+        matches.ok_or_else(|| Error::internal("this join does not count matches"))
     }
 
     /// Takes away a row equal to row `row` of a batch. `false` if there is none: what is retracted
@@ -161,37 +243,40 @@ impl JoinSide {
     /// # Errors
     /// `Unsupported` for a column type without a canonical form.
     pub fn remove(&mut self, records: &RecordBatch, keys: &KeyCodes, row: usize) -> Result<bool> {
-        let (log, codec) = (&self.log, &self.codec);
+        let (log, codec, lifetime, now) =
+            (&self.log, &self.codec, self.lifetime.as_ref(), self.now);
         let (mut wanted, mut found) = (Vec::new(), Vec::new());
         codec.encode(records.columns(), row, &mut wanted)?;
         let gone = self.index.remove(keys, row, |number| -> Result<bool> {
+            if lifetime.is_some_and(|lifetime| lifetime.is_expired(number, now)) {
+                return Ok(false);
+            }
             found.clear();
             log.encode(number, codec, &mut found)?;
             Ok(found == wanted)
         })?;
         if let Some(number) = gone {
-            let number = number as usize;
-            if self.dead.len() <= number {
-                self.dead.resize(number + 1, false);
-            }
-            self.dead[number] = true;
-            self.dead_rows += 1;
+            self.bury(number);
         }
         Ok(gone.is_some())
     }
 
-    fn lives(&self, number: u32) -> bool {
-        !self.dead.get(number as usize).copied().unwrap_or(false)
+    /// How many rows are kept, dead ones included.
+    #[cfg(test)]
+    pub fn kept_rows(&self) -> u32 {
+        self.log.end()
     }
 
-    /// Copies the living rows together. All rows are indexed: some were removed.
+    fn lives(&self, number: u32) -> bool {
+        number as usize >= self.dead.len() || !*self.dead.get(number)
+    }
+
+    /// Copies the living rows together, and indexes them.
     fn compact(&mut self) -> Result<()> {
-        let living: Vec<u32> = (0..self.log.end()).filter(|row| self.lives(*row)).collect();
-        let mut compacted = JoinSide::new(
-            self.keys.clone(),
-            self.schema().clone(),
-            self.matches.is_some(),
-        );
+        let lives = |row: &u32| self.lives(*row) && !self.is_expired(*row);
+        let living: Vec<u32> = (0..self.log.end()).filter(lives).collect();
+        let mut compacted = JoinSide::new(self.keys.clone(), self.schema().clone(), self.keeps);
+        compacted.now = self.now;
         for numbers in living.chunks(COMPACT_ROWS_MIN) {
             let columns = self.pick(numbers).columns()?;
             let columns: Vec<BatchColumn> = columns.into_iter().map(BatchColumn::new).collect();
@@ -200,48 +285,13 @@ impl JoinSide {
             compacted.index.insert_all(&keys, first);
         }
         if let (Some(new), Some(old)) = (&mut compacted.matches, &self.matches) {
-            for (new, row) in new.iter_mut().zip(&living) {
-                *new = old[*row as usize];
-            }
+            let numbers: Vec<u32> = (0..living.len() as u32).collect();
+            new.for_each_mut(&numbers, |row, count| *count = *old.get(living[row]));
+        }
+        if let (Some(new), Some(old)) = (&mut compacted.lifetime, &self.lifetime) {
+            new.take_over(old, &living);
         }
         *self = compacted;
-        Ok(())
-    }
-
-    fn write(&self, max_parallelism: u32, sink: &mut EntrySink<'_>) -> Result<()> {
-        let mut open = vec![(Vec::new(), 0); max_parallelism as usize];
-        let (mut hashes, mut bytes) = (Vec::new(), Vec::new());
-        for (first, columns, rows) in self.log.batches() {
-            hashes.clear();
-            let keys = self.keys.iter().map(|key| columns[*key].clone());
-            hash_columns(&keys.collect::<Vec<ArrayRef>>(), &mut hashes)?;
-            for row in 0..rows {
-                let number = first + row as u32;
-                if !self.lives(number) {
-                    continue;
-                }
-                let hash = hashes.get(row);
-                let group = hash.map_or(0, |hash| key_group(*hash, max_parallelism));
-                let (entry, rows) = &mut open[group as usize];
-                let matches = self.matches.as_ref().map(|all| all[number as usize]);
-                matches.unwrap_or(0).encode(entry);
-                bytes.clear();
-                self.codec.encode(&columns, row, &mut bytes)?;
-                (bytes.len() as u32).encode(entry);
-                entry.extend_from_slice(&bytes);
-                *rows += 1;
-                if *rows == ENTRY_ROWS_MAX {
-                    sink(Some(group), entry);
-                    entry.clear();
-                    *rows = 0;
-                }
-            }
-        }
-        for (group, (entry, _)) in open.iter().enumerate() {
-            if !entry.is_empty() {
-                sink(Some(group as u32), entry);
-            }
-        }
         Ok(())
     }
 }
@@ -251,36 +301,47 @@ impl StateTable for JoinSide {
         Schema::Bytes
     }
 
+    fn clean_up(&mut self, now: ProcessingTime, _: Cleaning, _: &mut dyn FnMut(Slot)) {
+        self.now = now;
+        self.bury_expired(None);
+    }
+
     fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
-        let max_parallelism = freezing.max_parallelism;
-        written(|sink| {
-            let written = self.write(max_parallelism, sink);
-            assert!(
-                written.is_ok(),
-                "rows in memory can be written: {written:?}"
-            );
+        Arc::new(FrozenSide {
+            keys: self.keys.clone(),
+            codec: self.codec.clone(),
+            log: self.log.clone(),
+            dead: self.dead.share(),
+            matches: self.matches.as_mut().map(Pages::share),
+            lifetime: self.lifetime.as_mut().map(|l| l.share(freezing.now)),
+            max_parallelism: freezing.max_parallelism,
         })
     }
 
     fn restore(
         &mut self,
-        mut entry: &[u8],
+        entry: &[u8],
         _: Option<&mut dyn ErasedKeyIndex>,
         _: &mut dyn FnMut(Slot),
     ) -> Result<()> {
-        let (mut matches, mut rows) = (Vec::new(), Vec::new());
-        while !entry.is_empty() {
-            matches.push(u32::decode(&mut entry)?);
-            let len = take_len(&mut entry, 1)?;
-            rows.push(take_bytes(&mut entry, len)?);
-        }
+        let StoredRows {
+            matches,
+            updated_ms,
+            rows,
+        } = StoredRows::read(entry)?;
         let count = rows.len();
         let columns = self.codec.decode(rows)?;
         let columns: Vec<BatchColumn> = columns.into_iter().map(BatchColumn::new).collect();
         let keys = self.codes(&columns, count)?;
-        let first = self.append(columns, &keys)? as usize;
+        let first = self.append(columns, &keys)?;
+        let numbers: Vec<u32> = (first..first + count as u32).collect();
         if let Some(kept) = &mut self.matches {
-            kept[first..].copy_from_slice(&matches);
+            kept.for_each_mut(&numbers, |row, count| *count = matches[row]);
+        }
+        if let Some(lifetime) = &mut self.lifetime {
+            for (number, updated_ms) in numbers.iter().zip(updated_ms) {
+                lifetime.restore(*number, updated_ms);
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A join of two changing tables: both sides are kept for ever.
+//! A join of two changing tables: both sides are kept, for ever or for a time to live.
 //!
 //! | Contract |                                                                              |
 //! |----------|------------------------------------------------------------------------------|
@@ -6,7 +6,8 @@
 //! |          | distribution, and the other broadcast                                        |
 //! | Output   | a changelog of `+I` and `-D`; insertions only for an inner join of insertions |
 //! | Outer    | a padded row is retracted at the first match and comes back after the last   |
-//! | State    | `left`, `right`: all living rows; unbounded                                  |
+//! | State    | `left`, `right`: all living rows, until the time to live has passed since a  |
+//! |          | row came or, where matches are counted, since its count changed              |
 //! | Order    | pairs of an input batch in any order                                         |
 //! | Cost     | one look-up a row, one gather a pair; output is bounded by pausing           |
 //! | Source   | Flink SQL, Regular Joins                                                     |
@@ -24,7 +25,7 @@ use super::hash_join::{JoinKind, SharedJoin};
 use super::join_codes::KeyCodes;
 use super::join_emission::Emission;
 use super::join_pairs::{PairSide, Pairs, retain};
-use super::join_side::{JoinSide, Met};
+use super::join_side::{JoinSide, Keeps, Met};
 
 /// The operator.
 pub struct RegularJoin {
@@ -72,13 +73,17 @@ impl RegularJoin {
     /// Declares the state.
     pub fn new(spec: SharedJoin, setup: &mut Setup<'_>) -> Self {
         let counts = spec.kind != JoinKind::Inner;
-        let left = JoinSide::new(spec.left_keys.clone(), spec.left.clone(), counts);
-        let right = JoinSide::new(spec.right_keys.clone(), spec.right.clone(), counts);
+        let keeps = Keeps {
+            matches: counts,
+            ttl: spec.ttl,
+        };
+        let left = JoinSide::new(spec.left_keys.clone(), spec.left.clone(), keeps);
+        let right = JoinSide::new(spec.right_keys.clone(), spec.right.clone(), keeps);
         let mut declare = |port: usize, name: &str, side: JoinSide| {
             if spec.broadcast == Some(port) {
                 setup.states.broadcast_table(name, side)
             } else {
-                setup.states.table(name, side)
+                setup.states.table_with_lifetime(name, side)
             }
         };
         let sides = [declare(0, "left", left), declare(1, "right", right)];
@@ -98,6 +103,11 @@ impl RegularJoin {
         ctx: &mut Context,
     ) -> Result<()> {
         let plain = self.spec.kind == JoinKind::Inner && input.kinds().is_none();
+        let now = ctx.now();
+        for side in &self.sides {
+            let side = ctx.states_mut().get_mut(side);
+            side.begin_batch(input.num_rows(), now);
+        }
         let own = ctx.states_mut().get_mut(&self.sides[port]);
         let width = own.schema().fields().len();
         let columns: Vec<BatchColumn> = (0..width).map(|at| input.column(at).into_kept()).collect();
@@ -251,8 +261,9 @@ impl RegularJoin {
             if self.spec.kind != JoinKind::Inner {
                 *own_side.matches_mut(number)? = matching.len() as u32;
             }
-        } else if !own_side.remove(work.input.records(), &work.keys, row)? {
-            // Its addition was never seen: there is nothing to retract.
+        } else if !own_side.remove(work.input.records(), &work.keys, row)? && !own_side.expires() {
+            // Its addition was never seen: there is nothing to retract. Where rows expire, it may
+            // have been, and so may what it was joined to.
             return Ok(());
         }
         if self.spec.kind.left_only() {
@@ -366,6 +377,14 @@ fn additions(input: &ColumnBatch) -> Result<RecordBatch> {
 }
 
 impl BatchOperator for RegularJoin {
+    fn open(&mut self, ctx: &mut Context) -> Result<()> {
+        let now = ctx.now();
+        for side in &self.sides {
+            ctx.states_mut().get_mut(side).begin(now);
+        }
+        Ok(())
+    }
+
     fn process(
         &mut self,
         port: usize,

@@ -5,7 +5,7 @@
 //! | Input    | insertions with a time column, keyed by the other group columns             |
 //! | Output   | insertions: one row a session, when the watermark reaches its end - 1       |
 //! | Late     | a row whose session, merged with all it touches, has ended is dropped       |
-//! | State    | `sessions`: bounds and accumulators of every open session                   |
+//! | State    | `sessions`: bounds and accumulators of every open session, by key           |
 //! | Timers   | event time, one: the earliest end that a session was seen with              |
 //! | Cost     | one hash look-up and a search among the key's open sessions a row; a session |
 //! |          | that grows is not moved: it is looked at again when its old end has come    |
@@ -13,27 +13,22 @@
 
 mod open_sessions;
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow_array::{Array, UInt32Array};
-use thalweg_columnar::{ColumnBatch, GroupKeys};
+use thalweg_columnar::ColumnBatch;
 use thalweg_core::container::{Payload, downcast};
-use thalweg_core::data::{Data, Schema, take_bytes, take_len};
 use thalweg_core::error::{Error, Result};
-use thalweg_core::key_group::{key_group, stable_hash_bytes};
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
-use thalweg_core::state::{
-    ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, TableHandle, written,
-};
+use thalweg_core::state::TableHandle;
 use thalweg_core::time::EventTime;
 use thalweg_core::watermark::Watermark;
 
 use self::open_sessions::{OpenSessions, Session};
 use super::aggregate::{Accumulators, Changes, EvaluatedCall, evaluate_calls};
 use super::expr::{evaluate, evaluate_all};
-use super::group_aggregate::{read_group, write_groups};
+use super::keyed::entries::KeyedWriter;
+use super::keyed::{KeyedPayload, KeyedTable, SharedPayload, SharedStateKeys, StateKeys};
 use super::window_aggregate::WindowAggregateSpec;
 use super::window_spec::to_millis;
 
@@ -41,11 +36,13 @@ use super::window_spec::to_millis;
 pub struct SessionAggregate {
     spec: WindowAggregateSpec,
     gap: i64,
-    table: TableHandle<SessionTable>,
+    table: TableHandle<KeyedTable<Sessions>>,
     // The earliest timer that is registered, as far as this instance knows.
     armed: Option<i64>,
     placed: Placed,
     firing: Vec<(u32, Session)>,
+    // Keys that may have no session any more.
+    passed: Vec<u32>,
 }
 
 impl SessionAggregate {
@@ -58,14 +55,17 @@ impl SessionAggregate {
             retracts: false,
             clears: true,
         };
-        let table = SessionTable {
-            keys: GroupKeys::new(spec.key_types.clone()),
-            global: spec.key_types.is_empty(),
+        let sessions = Sessions {
             sessions: OpenSessions::default(),
             ends: BTreeMap::new(),
             accumulators: Accumulators::new(&spec.calls, changes)?,
             groups: 0,
             free: Vec::new(),
+        };
+        let table = KeyedTable {
+            // A session lives as long as its window.
+            keys: StateKeys::new(spec.key_types.clone(), None),
+            payload: sessions,
         };
         let table = setup.states.table("sessions", table);
         let gap = spec.window.size();
@@ -76,12 +76,14 @@ impl SessionAggregate {
             armed: None,
             placed: Placed::default(),
             firing: Vec::new(),
+            passed: Vec::new(),
         })
     }
 
     /// Makes sure of a timer at the earliest listed end.
     fn arm(&mut self, ctx: &mut Context) {
-        let first = ctx.states().get(&self.table).ends.first_key_value();
+        let table = ctx.states().get(&self.table);
+        let first = table.payload.ends.first_key_value();
         let Some(end) = first.map(|(end, _)| *end) else {
             return;
         };
@@ -101,20 +103,25 @@ impl SessionAggregate {
             let keys: Vec<u32> = now.iter().map(|(key, _)| *key).collect();
             let groups: Vec<u32> = now.iter().map(|(_, session)| session.group).collect();
             let table = ctx.states_mut().get_mut(&self.table);
-            let key_columns = if table.global {
-                Vec::new()
-            } else {
-                table.keys.columns(&keys)?
-            };
-            let results = table.accumulators.results(&groups)?;
+            let key_columns = table.keys.columns(&keys)?;
+            let results = table.payload.accumulators.results(&groups)?;
             let bounds = |row: usize| (now[row].1.start, now[row].1.end);
             let rows = self
                 .spec
                 .output(&key_columns, &results, &bounds, now.len())?;
-            groups.into_iter().for_each(|group| table.give_back(group));
+            let sessions = &mut table.payload;
+            groups.into_iter().for_each(|g| sessions.give_back(g));
+            self.passed.extend(keys);
             out.emit(Box::new(rows));
         }
+        self.forget_passed(ctx);
         Ok(Progress::Done)
+    }
+
+    /// Forgets keys without a session.
+    fn forget_passed(&mut self, ctx: &mut Context) {
+        let table = ctx.states_mut().get_mut(&self.table);
+        table.forget_empty(self.passed.drain(..));
     }
 }
 
@@ -149,14 +156,12 @@ impl BatchOperator for SessionAggregate {
         let table = ctx.states_mut().get_mut(&self.table);
         let placed = &mut self.placed;
         placed.clear();
-        if table.global {
-            placed.keys.resize(input.num_rows(), 0);
-        } else {
-            table
-                .keys
-                .intern(&columns, input.num_rows(), &mut placed.keys)?;
-        }
-        table.make_room();
+        table
+            .keys
+            .intern(&columns, input.num_rows(), &mut placed.keys)?;
+        let bound = table.keys.bound();
+        let table = &mut table.payload;
+        table.grow(bound);
         let mut late = 0;
         for (row, time) in times.values().iter().enumerate() {
             let key = placed.keys[row];
@@ -164,6 +169,7 @@ impl BatchOperator for SessionAggregate {
                 Some(group) => placed.put(row, group),
                 None => {
                     placed.leave_out(row);
+                    self.passed.push(key);
                     late += 1;
                 }
             }
@@ -173,6 +179,7 @@ impl BatchOperator for SessionAggregate {
         }
         table.update(placed, times.len(), &evaluated)?;
         ctx.metrics().late_dropped.add(late);
+        self.forget_passed(ctx);
         self.arm(ctx);
         Ok(Progress::Done)
     }
@@ -190,7 +197,7 @@ impl BatchOperator for SessionAggregate {
         // All that is due at once: the timers of a watermark fire before it goes on.
         let upto = ctx.watermark().0.max(time.millis()).saturating_add(1);
         let table = ctx.states_mut().get_mut(&self.table);
-        self.firing = table.fire(upto);
+        self.firing = table.payload.fire(upto);
         self.armed = None;
         self.arm(ctx);
         self.emit(ctx, out)
@@ -255,9 +262,7 @@ fn touches(session: &Session, start: i64, end: i64) -> bool {
 }
 
 /// The open sessions.
-pub struct SessionTable {
-    keys: GroupKeys,
-    global: bool,
+pub struct Sessions {
     sessions: OpenSessions,
     // The keys of sessions by an end they had once. A key is in vain where its session was merged.
     ends: BTreeMap<i64, Vec<u32>>,
@@ -266,12 +271,7 @@ pub struct SessionTable {
     free: Vec<u32>,
 }
 
-impl SessionTable {
-    fn make_room(&mut self) {
-        let keys = if self.global { 1 } else { self.keys.len() };
-        self.sessions.make_room(keys);
-    }
-
+impl Sessions {
     /// The group of a row's session; `None` if the row is late.
     #[inline]
     fn place(
@@ -391,67 +391,58 @@ impl SessionTable {
     }
 }
 
-impl StateTable for SessionTable {
-    fn schema(&self) -> Schema {
-        Schema::Bytes
+/// The open sessions at one moment.
+pub struct SharedSessions {
+    sessions: OpenSessions,
+    accumulators: Accumulators,
+}
+
+impl KeyedPayload for Sessions {
+    type Head = (i64, i64);
+    type Shared = SharedSessions;
+
+    fn grow(&mut self, bound: usize) {
+        self.sessions.make_room(bound);
     }
 
-    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
-        let max_parallelism = freezing.max_parallelism;
-        written(|sink| {
-            let no_keys = GroupKeys::new(Vec::new());
-            for key in 0..self.sessions.keys() as u32 {
-                let sessions = self.sessions.get(key);
-                let mut key_bytes = Vec::new();
-                if !self.global && !sessions.is_empty() {
-                    self.keys.write_key(key, &mut key_bytes);
-                }
-                for session in sessions {
-                    let mut bytes = Vec::new();
-                    (session.start, session.end).encode(&mut bytes);
-                    (key_bytes.len() as u32).encode(&mut bytes);
-                    bytes.extend_from_slice(&key_bytes);
-                    let each = |_: u32, _: &[u8], state: &[u8]| bytes.extend_from_slice(state);
-                    let groups = [session.group];
-                    let written = write_groups(&no_keys, &self.accumulators, &groups, each);
-                    assert!(
-                        written.is_ok(),
-                        "accumulators in memory can be written: {written:?}"
-                    );
-                    sink(
-                        Some(key_group(stable_hash_bytes(&key_bytes), max_parallelism)),
-                        &bytes,
-                    );
-                }
-            }
-        })
-    }
-
-    fn restore(
-        &mut self,
-        mut entry: &[u8],
-        _: Option<&mut dyn ErasedKeyIndex>,
-        _: &mut dyn FnMut(Slot),
-    ) -> Result<()> {
-        let (start, end) = <(i64, i64)>::decode(&mut entry)?;
-        let len = take_len(&mut entry, 1)?;
-        let key_bytes = take_bytes(&mut entry, len)?;
-        let key = if self.global {
-            0
-        } else {
-            self.keys.intern_bytes(key_bytes)?
-        };
+    fn restore(&mut self, key: u32, (start, end): (i64, i64), body: &[u8]) -> Result<()> {
         let group = self.take_group();
-        self.make_room();
         self.insert(key, start, end, group);
-        read_group(&mut self.accumulators, group, entry)
+        self.accumulators.restore(group, body)
     }
 
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
+    fn is_empty(&self, key: u32) -> bool {
+        self.sessions.get(key).is_empty()
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
+    fn clear(&mut self, key: u32) {
+        let sessions = self.sessions.change(key, std::mem::take);
+        sessions.into_iter().for_each(|s| self.give_back(s.group));
+    }
+
+    fn share(&mut self) -> SharedSessions {
+        SharedSessions {
+            sessions: self.sessions.share(),
+            accumulators: self.accumulators.share(),
+        }
+    }
+}
+
+impl SharedPayload for SharedSessions {
+    fn write(&self, keys: &SharedStateKeys, entries: &mut KeyedWriter<'_, '_>) -> Result<()> {
+        let mut open = Vec::new();
+        for key in 0..self.sessions.keys() as u32 {
+            open.extend(self.sessions.get(key).iter().map(|session| (key, *session)));
+        }
+        let groups: Vec<u32> = open.iter().map(|(_, session)| session.group).collect();
+        let mut open = open.into_iter();
+        self.accumulators.each_state(&groups, |_, states, row| {
+            // A group is a session's.
+            let Some((key, session)) = open.next() else {
+                return Ok(());
+            };
+            let bounds = (session.start, session.end);
+            entries.push(&bounds, keys, key, |out| states.encode(row, out))
+        })
     }
 }

@@ -7,7 +7,8 @@
 //! | Rank     | with the row number in the output, every shifted row is updated; without it,  |
 //! |          | only rows that come and go                                                    |
 //! | Ties     | in order of arrival                                                           |
-//! | State    | `partitions`: the first `n` rows of insertions, all rows of a changelog       |
+//! | State    | `partitions`: the first `n` rows of insertions, all rows of a changelog;      |
+//! |          | until the time to live has passed since they changed                          |
 //! | Cost     | one look-up and one comparison a row that is not among the first; a row that  |
 //! |          | is not there at the end of its batch is not kept                              |
 //! | Forms    | by what is kept: one row a partition or a list; by what rows are ordered by:  |
@@ -19,19 +20,22 @@ mod kept_rows;
 mod order;
 mod ranked_rows;
 
+use std::time::Duration;
+
 use arrow_schema::{DataType, SchemaRef};
 use datafusion_common::arrow::row::SortField;
 use thalweg_columnar::ColumnBatch;
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::error::Result;
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
-use thalweg_core::state::{StateTable, TableHandle};
+use thalweg_core::state::TableHandle;
 
 use self::first_rows::FirstRows;
-use self::kept_rows::{Input, KeptRows};
+use self::kept_rows::Input;
 use self::order::{EncodedOrder, Integers, Order, is_integer};
 use self::ranked_rows::RankedRows;
 use super::expr::Expression;
+use super::keyed::{KeyedPayload, KeyedTable, StateKeys};
 
 /// One `ORDER BY` item.
 #[derive(Clone)]
@@ -78,6 +82,9 @@ pub struct TopNSpec {
     pub updates: bool,
     /// Whether only final rows are wanted.
     pub batch_mode: bool,
+    /// How long a partition lives after its first rows changed last, in processing time; `None` for
+    /// ever.
+    pub ttl: Option<Duration>,
     /// The input's columns.
     pub input: SchemaRef,
     /// The output's columns.
@@ -106,12 +113,9 @@ fn ordered<O: Order>(spec: TopNSpec, setup: &mut Setup<'_>) -> Result<Box<dyn Ba
 }
 
 /// The state of a form, and how a batch changes it.
-trait Ranking<O>: StateTable + Sized {
+trait Ranking<O>: KeyedPayload + Sized {
     /// No rows.
     fn new(spec: &TopNSpec) -> Self;
-
-    /// The partitions' keys and the rows.
-    fn kept(&mut self) -> &mut KeptRows;
 
     /// Takes up a batch, of which `groups` are the partitions.
     fn apply(&mut self, spec: &TopNSpec, input: &Input, groups: &[u32], order: &O) -> Result<()>;
@@ -119,13 +123,16 @@ trait Ranking<O>: StateTable + Sized {
     /// Emits what the batch changed, unless only final rows are wanted, and forgets what is gone.
     fn emit(&mut self, spec: &TopNSpec, out: &mut Outputs) -> Result<()>;
 
+    /// The partitions that the last batch changed.
+    fn written(&self) -> &[u32];
+
     /// Emits the final rows.
     fn emit_all(&mut self, spec: &TopNSpec, out: &mut Outputs) -> Result<()>;
 }
 
 struct TopN<O, R> {
     spec: TopNSpec,
-    table: TableHandle<R>,
+    table: TableHandle<KeyedTable<R>>,
     // Of the batch that is processed: its sort keys, and its partitions.
     order: O,
     groups: Vec<u32>,
@@ -133,9 +140,13 @@ struct TopN<O, R> {
 
 impl<O: Order, R: Ranking<O>> TopN<O, R> {
     fn new(spec: TopNSpec, setup: &mut Setup<'_>) -> Result<Self> {
+        let table = KeyedTable {
+            keys: StateKeys::new(spec.partition_types.clone(), spec.ttl),
+            payload: R::new(&spec),
+        };
         Ok(TopN {
             order: O::new(&spec.order)?,
-            table: setup.states.table("partitions", R::new(&spec)),
+            table: setup.states.table_with_lifetime("partitions", table),
             groups: Vec::new(),
             spec,
         })
@@ -155,17 +166,33 @@ impl<O: Order, R: Ranking<O>> BatchOperator for TopN<O, R> {
         let keys = input.evaluate(self.spec.partition.iter())?;
         let order = input.evaluate(self.spec.order.iter().map(|key| &key.expression))?;
         self.order.load(&order, rows)?;
+        let now = ctx.now();
         let table = ctx.states_mut().get_mut(&self.table);
-        table.kept().intern(&keys, rows, &mut self.groups)?;
-        table.apply(&self.spec, &input, &self.groups, &self.order)?;
-        table.emit(&self.spec, out)?;
+        table.keys.intern(&keys, rows, &mut self.groups)?;
+        table.payload.grow(table.keys.bound());
+        table.drop_expired(&self.groups, now);
+        let ranking = &mut table.payload;
+        ranking.apply(&self.spec, &input, &self.groups, &self.order)?;
+        ranking.emit(&self.spec, out)?;
+        table.keys.touch(ranking.written(), now);
+        if self.spec.updates {
+            let written = ranking.written().to_vec();
+            table.forget_empty(written);
+        }
+        table.clean_up_after(rows, now);
         Ok(Progress::Done)
+    }
+
+    fn open(&mut self, ctx: &mut Context) -> Result<()> {
+        let now = ctx.now();
+        ctx.states_mut().get_mut(&self.table).keys.begin(now);
+        Ok(())
     }
 
     fn finish(&mut self, ctx: &mut Context, out: &mut Outputs) -> Result<Progress> {
         if self.spec.batch_mode {
             let table = ctx.states_mut().get_mut(&self.table);
-            table.emit_all(&self.spec, out)?;
+            table.payload.emit_all(&self.spec, out)?;
         }
         Ok(Progress::Done)
     }

@@ -24,7 +24,7 @@ use thalweg_core::error::{Error, Result};
 use thalweg_core::key_group::key_group;
 use thalweg_core::operator::{BatchOperator, Context, Outputs, Progress, Setup};
 use thalweg_core::state::{
-    EntrySink, ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, TableHandle, written,
+    EntryWriter, ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, TableHandle,
 };
 use thalweg_core::time::EventTime;
 use thalweg_core::watermark::Watermark;
@@ -156,6 +156,7 @@ impl BatchOperator for WindowBuffer {
 }
 
 /// The rows of every open window, by input.
+#[derive(Clone)]
 pub struct WindowTable {
     inputs: Vec<WindowInput>,
     windows: BTreeMap<i64, Vec<Vec<RecordBatch>>>,
@@ -170,27 +171,50 @@ impl WindowTable {
             .or_insert_with(|| vec![Vec::new(); inputs]);
         window[port].push(records);
     }
+}
 
-    fn write(&self, max_parallelism: u32, sink: &mut EntrySink<'_>) -> Result<()> {
-        for (end, window) in &self.windows {
-            for (port, (parts, input)) in window.iter().zip(&self.inputs).enumerate() {
-                let codec = codec(input);
+/// The same at one moment, to be written on another thread.
+struct FrozenWindows {
+    windows: WindowTable,
+    max_parallelism: u32,
+}
+
+impl FrozenEntries for FrozenWindows {
+    fn write(&self, out: &mut EntryWriter<'_>) -> Result<()> {
+        let inputs = &self.windows.inputs;
+        for (end, window) in &self.windows.windows {
+            for (port, (parts, input)) in window.iter().zip(inputs).enumerate() {
                 for part in parts {
-                    let keys = evaluate_all(&input.keys, part)?;
-                    let mut hashes = Vec::new();
-                    hash_columns(&keys, &mut hashes)?;
-                    for row in 0..part.num_rows() {
-                        let mut bytes = Vec::new();
-                        end.encode(&mut bytes);
-                        (port as u32).encode(&mut bytes);
-                        codec.encode(part.columns(), row, &mut bytes)?;
-                        let group = hashes
-                            .get(row)
-                            .map_or(0, |h| key_group(*h, max_parallelism));
-                        sink(Some(group), &bytes);
-                    }
+                    self.write_part(out, (*end, port as u32), input, part)?;
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+impl FrozenWindows {
+    fn write_part(
+        &self,
+        out: &mut EntryWriter<'_>,
+        (end, port): (i64, u32),
+        input: &WindowInput,
+        part: &RecordBatch,
+    ) -> Result<()> {
+        let codec = codec(input);
+        let keys = evaluate_all(&input.keys, part)?;
+        let mut hashes = Vec::new();
+        hash_columns(&keys, &mut hashes)?;
+        for row in 0..part.num_rows() {
+            let hash = hashes.get(row);
+            let group = hash.map_or(0, |hash| key_group(*hash, self.max_parallelism));
+            let mut written = Ok(());
+            out.push_with(|out| {
+                (end, port).encode(out);
+                written = codec.encode(part.columns(), row, out);
+                Some(group)
+            })?;
+            written?;
         }
         Ok(())
     }
@@ -213,13 +237,10 @@ impl StateTable for WindowTable {
     }
 
     fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
-        let max_parallelism = freezing.max_parallelism;
-        written(|sink| {
-            let written = self.write(max_parallelism, sink);
-            assert!(
-                written.is_ok(),
-                "rows in memory can be written: {written:?}"
-            );
+        // Batches are shared as they are.
+        Arc::new(FrozenWindows {
+            windows: self.clone(),
+            max_parallelism: freezing.max_parallelism,
         })
     }
 

@@ -68,6 +68,8 @@ pub struct Settings {
     pub idle_timeout: Option<Duration>,
     /// `table.optimizer.agg-phase-strategy`
     pub phases: AggregatePhases,
+    /// `table.exec.state.ttl`: how long state lives, unless for ever. Windows have their own end.
+    pub state_ttl: Option<Duration>,
 }
 
 /// An operator factory as a closure.

@@ -60,12 +60,15 @@ impl Session {
         let connectors = |name: &str| self.connector(name);
         let idle = self.options.duration("table.exec.source.idle-timeout");
         let idle = idle.filter(|timeout| !timeout.is_zero());
+        let ttl = self.options.duration("table.exec.state.ttl");
         let settings = Settings {
             mode: config.mode,
             parallelism: config.parallelism,
             batch_rows: config.batch_rows,
             idle_timeout: idle,
             phases: self.aggregate_phases(),
+            // What ends is read to its end: there is nothing to forget.
+            state_ttl: ttl.filter(|ttl| !ttl.is_zero() && config.mode != RuntimeMode::Batch),
         };
         let mut planner = PhysicalPlanner::new(&connectors, settings);
         let built = build(&mut planner, &config)?;

@@ -31,3 +31,8 @@ fn joins_match_every_pair_once_and_null_never() {
 fn relations_nest_in_every_way() {
     check("relation");
 }
+
+#[test]
+fn state_is_forgotten_when_its_time_to_live_has_passed() {
+    check("state");
+}

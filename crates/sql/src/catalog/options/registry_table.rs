@@ -35,7 +35,7 @@ option_table! {
         "Where user artifacts are stored.";
     "table.generated-code.max-length": Integer, Some("4000"), Harmless,
         "Longest generated method.";
-    "table.exec.state.ttl": Duration, Some("0 ms"), DefaultOnly,
+    "table.exec.state.ttl": Duration, Some("0 ms"), Implemented,
         "How long state lives without being used; 0 is for ever.";
     "table.exec.mini-batch.enabled": Boolean, Some("false"), Harmless,
         "Whether aggregations collect rows before they emit.";

@@ -172,6 +172,27 @@ impl Accumulators {
             .collect()
     }
 
+    /// The same state, whatever becomes of this: a snapshot reads it on another thread.
+    #[must_use]
+    pub fn share(&mut self) -> Self {
+        let share = |part: &mut Part| match part {
+            Part::Plain(at, accumulator) => Part::Plain(*at, accumulator.share()),
+            Part::Distinct(members, distinct) => {
+                Part::Distinct(members.clone(), Box::new(distinct.share()))
+            }
+        };
+        Accumulators {
+            parts: self.parts.iter_mut().map(share).collect(),
+            calls: self.calls,
+        }
+    }
+
+    /// Whether the state of some groups costs a look at all groups.
+    pub fn looks_at_all(&self) -> bool {
+        let looks = |part: &Part| matches!(part, Part::Distinct(_, d) if d.looks_at_all());
+        self.parts.iter().any(looks)
+    }
+
     /// Empties a group, so that its number can be used again.
     pub fn clear(&mut self, group: u32) {
         for part in &mut self.parts {

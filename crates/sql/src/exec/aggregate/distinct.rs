@@ -44,6 +44,9 @@ pub struct Distinct {
     inner: Vec<Box<dyn Accumulator>>,
     numbers: ValueNumbers,
     sets: Sets,
+    /// Whether values are retracted. If not, what is stored says which calls have a value, and not how
+    /// often, whatever is kept.
+    retracts: bool,
     /// The calls that every row of a batch concerns, as bits.
     calls: Vec<u32>,
 }
@@ -87,6 +90,7 @@ impl Distinct {
             inner,
             numbers: ValueNumbers::new(arguments),
             sets,
+            retracts: changes.retracts,
             calls: Vec::new(),
         }
     }
@@ -167,7 +171,7 @@ impl Distinct {
     pub fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let blobs = match &self.sets {
             Sets::Bits(sets) => write_bits(sets, &self.numbers, groups),
-            Sets::Counted(sets) => write_counts(sets, &self.numbers, groups),
+            Sets::Counted(sets) => write_counts(sets, &self.numbers, groups, self.retracts),
         };
         let mut columns: Vec<ArrayRef> = vec![Arc::new(BinaryArray::from_iter_values(blobs))];
         // The values do not say in which order they came.
@@ -237,10 +241,7 @@ impl Distinct {
             let value = numbers.read(&mut blob)?;
             match &mut self.sets {
                 Sets::Bits(sets) => {
-                    let calls = u32::decode(&mut blob)?;
-                    if calls == 0 || calls & !all != 0 {
-                        return Err(Error::corrupt("a stored value has no such calls"));
-                    }
+                    let calls = decode_calls(&mut blob, all)?;
                     let (new, appeared) = sets.add(group, value, calls);
                     if appeared {
                         numbers.keep(value);
@@ -248,8 +249,15 @@ impl Distinct {
                     crossings.push(group, value, new, ADDED);
                 }
                 Sets::Counted(sets) => {
-                    for change in &mut changes {
-                        *change = i64::decode(&mut blob)?;
+                    if self.retracts {
+                        for change in &mut changes {
+                            *change = i64::decode(&mut blob)?;
+                        }
+                    } else {
+                        let calls = decode_calls(&mut blob, all)?;
+                        for (call, change) in changes.iter_mut().enumerate() {
+                            *change = i64::from(calls >> call & 1);
+                        }
                     }
                     let add = |counts: &mut [i64]| add_counts(counts, &changes);
                     let ((added, taken), presence) = sets.change(group, value, add);
@@ -292,6 +300,26 @@ impl Distinct {
     /// As [`Accumulator::result`].
     pub fn result(&self, call: usize, groups: &[u32]) -> Result<ArrayRef> {
         self.inner[call].result(groups)
+    }
+
+    /// The same state, to be read by a snapshot, whatever becomes of this.
+    #[must_use]
+    pub fn share(&mut self) -> Self {
+        Distinct {
+            inner: self.inner.iter_mut().map(|inner| inner.share()).collect(),
+            numbers: self.numbers.share(),
+            sets: match &mut self.sets {
+                Sets::Bits(sets) => Sets::Bits(sets.share()),
+                Sets::Counted(sets) => Sets::Counted(sets.share()),
+            },
+            retracts: self.retracts,
+            calls: Vec::new(),
+        }
+    }
+
+    /// Whether the state of some groups costs a look at all groups.
+    pub fn looks_at_all(&self) -> bool {
+        matches!(self.sets, Sets::Bits(_))
     }
 
     /// Empties a group, so that its number can be used again.
@@ -415,13 +443,32 @@ fn write_bits(sets: &BitSets, numbers: &ValueNumbers, groups: &[u32]) -> Vec<Vec
     blobs
 }
 
-/// The same of counted values.
-fn write_counts(sets: &CountedSets, numbers: &ValueNumbers, groups: &[u32]) -> Vec<Vec<u8>> {
+fn decode_calls(blob: &mut &[u8], all: u32) -> Result<u32> {
+    let calls = u32::decode(blob)?;
+    if calls == 0 || calls & !all != 0 {
+        return Err(Error::corrupt("a stored value has no such calls"));
+    }
+    Ok(calls)
+}
+
+/// The same of counted values; each with its counts if values are retracted.
+fn write_counts(
+    sets: &CountedSets,
+    numbers: &ValueNumbers,
+    groups: &[u32],
+    retracts: bool,
+) -> Vec<Vec<u8>> {
     let blob = |group: &u32| {
         let mut blob = Vec::new();
         for (value, counts) in sets.iter(*group) {
             numbers.write(value, &mut blob);
-            counts.iter().for_each(|count| count.encode(&mut blob));
+            if retracts {
+                counts.iter().for_each(|count| count.encode(&mut blob));
+                continue;
+            }
+            let had = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+            let calls = had.fold(0u32, |calls, (call, _)| calls | 1 << call);
+            calls.encode(&mut blob);
         }
         blob
     };

@@ -10,7 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array};
 use arrow_schema::DataType;
 use datafusion_common::ScalarValue;
-use thalweg_columnar::RowCodec;
+use thalweg_columnar::{Pages, RowCodec};
 use thalweg_core::data::Data;
 use thalweg_core::error::{Error, Result};
 
@@ -20,8 +20,7 @@ use crate::exec::expr::expression_error;
 
 /// The extreme of 64-bit integers over insertions: the common case, without boxing.
 pub struct IntegerExtreme {
-    values: Vec<i64>,
-    present: Vec<bool>,
+    values: Pages<Option<i64>>,
     max: bool,
     result: DataType,
 }
@@ -30,8 +29,7 @@ impl IntegerExtreme {
     /// A maximum or minimum of a 64-bit column (`BIGINT` or a timestamp).
     pub fn new(result: DataType, max: bool) -> Self {
         IntegerExtreme {
-            values: Vec::new(),
-            present: Vec::new(),
+            values: Pages::new(),
             max,
             result,
         }
@@ -43,16 +41,20 @@ impl IntegerExtreme {
     }
 
     #[inline]
-    fn offer(&mut self, group: usize, value: i64) {
-        let better = if self.max {
-            value > self.values[group]
-        } else {
-            value < self.values[group]
-        };
-        if better || !self.present[group] {
-            self.values[group] = value;
-            self.present[group] = true;
-        }
+    fn offer(&mut self, group: u32, value: i64) {
+        put_better(self.values.get_mut(group), value, self.max);
+    }
+}
+
+#[inline]
+fn put_better(place: &mut Option<i64>, value: i64, max: bool) {
+    let better = match place {
+        Some(best) if max => value > *best,
+        Some(best) => value < *best,
+        None => true,
+    };
+    if better {
+        *place = Some(value);
     }
 }
 
@@ -68,17 +70,16 @@ fn as_integers(array: &ArrayRef) -> Result<Int64Array> {
 
 impl Accumulator for IntegerExtreme {
     fn resize(&mut self, groups: usize) {
-        self.values.resize(groups, 0);
-        self.present.resize(groups, false);
+        self.values.grow(groups, None);
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
         let array = as_integers(&input.args[0])?;
         let values = array.values();
         if input.is_plain() {
-            for (group, value) in input.groups.iter().zip(values) {
-                self.offer(*group as usize, *value);
-            }
+            let max = self.max;
+            self.values
+                .for_each_mut(input.groups, |row, best| put_better(best, values[row], max));
         } else {
             input.for_each(|row, group, _| self.offer(group, values[row]));
         }
@@ -93,7 +94,7 @@ impl Accumulator for IntegerExtreme {
         let values = as_integers(&state[0])?;
         for (row, group) in groups.iter().enumerate() {
             if values.is_valid(row) {
-                self.offer(*group as usize, values.value(row));
+                self.offer(*group, values.value(row));
             }
         }
         Ok(())
@@ -104,10 +105,7 @@ impl Accumulator for IntegerExtreme {
     }
 
     fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
-        let values = groups.iter().map(|group| {
-            let group = *group as usize;
-            self.present[group].then(|| self.values[group])
-        });
+        let values = groups.iter().map(|group| *self.values.get(*group));
         let data = Int64Array::from_iter(values).into_data().into_builder();
         let data = data.data_type(self.result.clone()).build();
         data.map(arrow_array::make_array)
@@ -115,13 +113,21 @@ impl Accumulator for IntegerExtreme {
     }
 
     fn clear(&mut self, group: u32) {
-        self.present[group as usize] = false;
+        *self.values.get_mut(group) = None;
+    }
+
+    fn share(&mut self) -> Box<dyn Accumulator> {
+        Box::new(IntegerExtreme {
+            values: self.values.share(),
+            max: self.max,
+            result: self.result.clone(),
+        })
     }
 }
 
 /// The extreme of values of any type over insertions.
 pub struct AnyExtreme {
-    values: Vec<Option<Value>>,
+    values: Pages<Option<Value>>,
     max: bool,
     null: ScalarValue,
 }
@@ -134,14 +140,14 @@ impl AnyExtreme {
     pub fn new(data_type: &DataType, max: bool) -> Result<Self> {
         let null = ScalarValue::try_new_null(data_type).map_err(expression_error)?;
         Ok(AnyExtreme {
-            values: Vec::new(),
+            values: Pages::new(),
             max,
             null,
         })
     }
 
-    fn offer(&mut self, group: usize, value: Value) {
-        let place = &mut self.values[group];
+    fn offer(&mut self, group: u32, value: Value) {
+        let place = self.values.get_mut(group);
         let better = match place {
             Some(best) if self.max => value > *best,
             Some(best) => value < *best,
@@ -155,13 +161,13 @@ impl AnyExtreme {
 
 impl Accumulator for AnyExtreme {
     fn resize(&mut self, groups: usize) {
-        self.values.resize(groups, None);
+        self.values.grow(groups, None);
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
         for (row, group) in input.groups.iter().enumerate() {
             if input.takes_part(row) {
-                self.offer(*group as usize, value_at(&input.args[0], row)?);
+                self.offer(*group, value_at(&input.args[0], row)?);
             }
         }
         Ok(())
@@ -174,7 +180,7 @@ impl Accumulator for AnyExtreme {
     fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) -> Result<()> {
         for (row, group) in groups.iter().enumerate() {
             if state[0].is_valid(row) {
-                self.offer(*group as usize, value_at(&state[0], row)?);
+                self.offer(*group, value_at(&state[0], row)?);
             }
         }
         Ok(())
@@ -185,20 +191,26 @@ impl Accumulator for AnyExtreme {
     }
 
     fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
-        let values = groups
-            .iter()
-            .map(|group| self.values[*group as usize].as_ref());
+        let values = groups.iter().map(|group| self.values.get(*group).as_ref());
         values_to_array(values, &self.null)
     }
 
     fn clear(&mut self, group: u32) {
-        self.values[group as usize] = None;
+        *self.values.get_mut(group) = None;
+    }
+
+    fn share(&mut self) -> Box<dyn Accumulator> {
+        Box::new(AnyExtreme {
+            values: self.values.share(),
+            max: self.max,
+            null: self.null.clone(),
+        })
     }
 }
 
 /// The extreme of values that can be retracted.
 pub struct RetractableExtreme {
-    groups: Vec<BTreeMap<Value, i64>>,
+    groups: Pages<BTreeMap<Value, i64>>,
     max: bool,
     null: ScalarValue,
     codec: RowCodec,
@@ -213,7 +225,7 @@ impl RetractableExtreme {
         let null = ScalarValue::try_new_null(data_type).map_err(expression_error)?;
         let codec = RowCodec::new(vec![data_type.clone()]);
         Ok(RetractableExtreme {
-            groups: Vec::new(),
+            groups: Pages::new(),
             max,
             null,
             codec,
@@ -221,8 +233,8 @@ impl RetractableExtreme {
     }
 
     // A retraction may come before its addition; its count is then negative for a while.
-    fn count(&mut self, group: usize, value: Value, change: i64) {
-        let values = &mut self.groups[group];
+    fn count(&mut self, group: u32, value: Value, change: i64) {
+        let values = self.groups.get_mut(group);
         let count = values.entry(value.clone()).or_insert(0);
         *count += change;
         if *count == 0 {
@@ -233,14 +245,14 @@ impl RetractableExtreme {
 
 impl Accumulator for RetractableExtreme {
     fn resize(&mut self, groups: usize) {
-        self.groups.resize_with(groups, BTreeMap::new);
+        self.groups.grow_with(groups, BTreeMap::new);
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
         for (row, group) in input.groups.iter().enumerate() {
             if input.takes_part(row) {
                 let value = value_at(&input.args[0], row)?;
-                self.count(*group as usize, value, input.sign(row));
+                self.count(*group, value, input.sign(row));
             }
         }
         Ok(())
@@ -249,7 +261,7 @@ impl Accumulator for RetractableExtreme {
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let mut blobs = Vec::with_capacity(groups.len());
         for group in groups {
-            let values = &self.groups[*group as usize];
+            let values = self.groups.get(*group);
             let array = values_to_array(values.keys().map(Some), &self.null)?;
             let mut blob = Vec::new();
             (values.len() as u32).encode(&mut blob);
@@ -276,7 +288,7 @@ impl Accumulator for RetractableExtreme {
                 let column = columns
                     .first()
                     .ok_or_else(|| Error::corrupt("a stored value is missing"))?;
-                self.count(*group as usize, value_at(column, 0)?, count);
+                self.count(*group, value_at(column, 0)?, count);
             }
         }
         Ok(())
@@ -288,9 +300,8 @@ impl Accumulator for RetractableExtreme {
 
     fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
         let values = groups.iter().map(|group| {
-            let mut there = self.groups[*group as usize]
-                .iter()
-                .filter(|(_, count)| **count > 0);
+            let values = self.groups.get(*group).iter();
+            let mut there = values.filter(|(_, count)| **count > 0);
             let best = if self.max {
                 there.next_back()
             } else {
@@ -302,6 +313,15 @@ impl Accumulator for RetractableExtreme {
     }
 
     fn clear(&mut self, group: u32) {
-        self.groups[group as usize].clear();
+        self.groups.get_mut(group).clear();
+    }
+
+    fn share(&mut self) -> Box<dyn Accumulator> {
+        Box::new(RetractableExtreme {
+            groups: self.groups.share(),
+            max: self.max,
+            null: self.null.clone(),
+            codec: self.codec.clone(),
+        })
     }
 }

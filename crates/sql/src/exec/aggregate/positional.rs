@@ -3,6 +3,7 @@
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use datafusion_common::ScalarValue;
+use thalweg_columnar::Pages;
 use thalweg_core::error::{Error, Result};
 
 use super::value::{Value, value_at, values_to_array};
@@ -11,7 +12,7 @@ use crate::exec::expr::expression_error;
 
 /// The first or last value of a group.
 pub struct Positional {
-    values: Vec<Option<Value>>,
+    values: Pages<Option<Value>>,
     last: bool,
     null: ScalarValue,
 }
@@ -24,7 +25,7 @@ impl Positional {
     pub fn new(data_type: &DataType, last: bool) -> Result<Self> {
         let null = ScalarValue::try_new_null(data_type).map_err(expression_error)?;
         Ok(Positional {
-            values: Vec::new(),
+            values: Pages::new(),
             last,
             null,
         })
@@ -33,7 +34,7 @@ impl Positional {
 
 impl Accumulator for Positional {
     fn resize(&mut self, groups: usize) {
-        self.values.resize(groups, None);
+        self.values.grow(groups, None);
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
@@ -46,7 +47,7 @@ impl Accumulator for Positional {
                     "FIRST_VALUE and LAST_VALUE over an input with updates",
                 ));
             }
-            let place = &mut self.values[*group as usize];
+            let place = self.values.get_mut(*group);
             if self.last || place.is_none() {
                 *place = Some(value_at(&input.args[0], row)?);
             }
@@ -60,7 +61,7 @@ impl Accumulator for Positional {
 
     fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) -> Result<()> {
         for (row, group) in groups.iter().enumerate() {
-            let place = &mut self.values[*group as usize];
+            let place = self.values.get_mut(*group);
             if state[0].is_valid(row) && (self.last || place.is_none()) {
                 *place = Some(value_at(&state[0], row)?);
             }
@@ -73,13 +74,19 @@ impl Accumulator for Positional {
     }
 
     fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
-        let values = groups
-            .iter()
-            .map(|group| self.values[*group as usize].as_ref());
+        let values = groups.iter().map(|group| self.values.get(*group).as_ref());
         values_to_array(values, &self.null)
     }
 
     fn clear(&mut self, group: u32) {
-        self.values[group as usize] = None;
+        *self.values.get_mut(group) = None;
+    }
+
+    fn share(&mut self) -> Box<dyn Accumulator> {
+        Box::new(Positional {
+            values: self.values.share(),
+            last: self.last,
+            null: self.null.clone(),
+        })
     }
 }

@@ -11,22 +11,39 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, Int64Array};
 use arrow_schema::DataType;
-use thalweg_columnar::arrow_error;
+use thalweg_columnar::{Pages, arrow_error};
 use thalweg_core::error::{Error, Result};
 
 use super::{Accumulator, Input};
 
-/// The sum of what was added, kept in a type wide enough.
+/// The sum of the values that were added, and how many they were.
+#[derive(Clone, Copy, Default)]
+struct Total<T> {
+    sum: T,
+    count: i64,
+}
+
+/// The totals, with sums of a type wide enough.
 enum Sums {
-    Integer(Vec<i64>),
-    Decimal(Vec<i128>),
-    Float(Vec<f64>),
+    Integer(Pages<Total<i64>>),
+    Decimal(Pages<Total<i128>>),
+    Float(Pages<Total<f64>>),
+}
+
+/// Does the same with the totals of any type.
+macro_rules! each {
+    ($sums:expr, $totals:ident => $then:expr) => {
+        match $sums {
+            Sums::Integer($totals) => $then,
+            Sums::Decimal($totals) => $then,
+            Sums::Float($totals) => $then,
+        }
+    };
 }
 
 /// A sum or an average.
 pub struct Sum {
     sums: Sums,
-    counts: Vec<i64>,
     argument: DataType,
     result: DataType,
     average: bool,
@@ -39,14 +56,13 @@ impl Sum {
     /// `User` if the argument is no number.
     pub fn new(argument: &DataType, result: &DataType, average: bool) -> Result<Self> {
         let sums = match argument {
-            t if t.is_integer() => Sums::Integer(Vec::new()),
-            t if t.is_floating() => Sums::Float(Vec::new()),
-            DataType::Decimal128(_, _) => Sums::Decimal(Vec::new()),
+            t if t.is_integer() => Sums::Integer(Pages::new()),
+            t if t.is_floating() => Sums::Float(Pages::new()),
+            DataType::Decimal128(_, _) => Sums::Decimal(Pages::new()),
             other => return Err(Error::user(format!("cannot sum values of type `{other}`"))),
         };
         Ok(Sum {
             sums,
-            counts: Vec::new(),
             argument: argument.clone(),
             result: result.clone(),
             average,
@@ -63,65 +79,58 @@ impl Sum {
     }
 
     fn add(&mut self, values: &ArrayRef, input: &Input<'_>) {
-        let counts = &mut self.counts;
         match &mut self.sums {
-            Sums::Integer(sums) => {
+            Sums::Integer(totals) => {
                 let values = values.as_primitive::<Int64Type>().values();
                 if input.is_plain() {
-                    for (group, value) in input.groups.iter().zip(values) {
-                        let group = *group as usize;
-                        sums[group] = sums[group].wrapping_add(*value);
-                        counts[group] += 1;
-                    }
+                    totals.for_each_mut(input.groups, |row, total| {
+                        total.sum = total.sum.wrapping_add(values[row]);
+                        total.count += 1;
+                    });
                     return;
                 }
                 input.for_each(|row, group, sign| {
-                    sums[group] = sums[group].wrapping_add(values[row].wrapping_mul(sign));
-                    counts[group] += sign;
+                    let total = totals.get_mut(group);
+                    total.sum = total.sum.wrapping_add(values[row].wrapping_mul(sign));
+                    total.count += sign;
                 });
             }
-            Sums::Decimal(sums) => {
+            Sums::Decimal(totals) => {
                 let values = values.as_primitive::<Decimal128Type>().values();
                 input.for_each(|row, group, sign| {
-                    sums[group] =
-                        sums[group].wrapping_add(values[row].wrapping_mul(i128::from(sign)));
-                    counts[group] += sign;
+                    let total = totals.get_mut(group);
+                    let change = values[row].wrapping_mul(i128::from(sign));
+                    total.sum = total.sum.wrapping_add(change);
+                    total.count += sign;
                 });
             }
-            Sums::Float(sums) => {
+            Sums::Float(totals) => {
                 let values = values.as_primitive::<Float64Type>().values();
                 input.for_each(|row, group, sign| {
-                    sums[group] += values[row] * sign as f64;
-                    counts[group] += sign;
+                    let total = totals.get_mut(group);
+                    total.sum += values[row] * sign as f64;
+                    total.count += sign;
                 });
             }
         }
     }
 
     fn wide_sums(&self, groups: &[u32], divide: bool) -> Result<ArrayRef> {
-        let count = |group: &u32| self.counts[*group as usize];
-        let present = |group: &u32| count(group) != 0;
         Ok(match &self.sums {
-            Sums::Integer(sums) => Arc::new(Int64Array::from_iter(groups.iter().map(|g| {
-                let sum = sums[*g as usize];
-                present(g).then(|| {
-                    if divide {
-                        sum.wrapping_div(count(g))
-                    } else {
-                        sum
-                    }
-                })
+            Sums::Integer(totals) => Arc::new(Int64Array::from_iter(groups.iter().map(|group| {
+                let Total { sum, count } = *totals.get(*group);
+                (count != 0).then(|| if divide { sum.wrapping_div(count) } else { sum })
             }))),
-            Sums::Float(sums) => Arc::new(Float64Array::from_iter(groups.iter().map(|g| {
-                let sum = sums[*g as usize];
-                present(g).then(|| if divide { sum / count(g) as f64 } else { sum })
+            Sums::Float(totals) => Arc::new(Float64Array::from_iter(groups.iter().map(|group| {
+                let Total { sum, count } = *totals.get(*group);
+                (count != 0).then(|| if divide { sum / count as f64 } else { sum })
             }))),
-            Sums::Decimal(sums) => {
+            Sums::Decimal(totals) => {
                 let shift = self.shift(divide);
-                let values = Decimal128Array::from_iter(groups.iter().map(|g| {
-                    let sum = sums[*g as usize];
-                    present(g).then(|| match divide {
-                        true => divide_half_up(sum.wrapping_mul(shift), i128::from(count(g))),
+                let values = Decimal128Array::from_iter(groups.iter().map(|group| {
+                    let Total { sum, count } = *totals.get(*group);
+                    (count != 0).then(|| match divide {
+                        true => divide_half_up(sum.wrapping_mul(shift), i128::from(count)),
                         false => sum,
                     })
                 }));
@@ -184,12 +193,7 @@ fn narrow(wide: &ArrayRef, result: &DataType) -> Result<ArrayRef> {
 
 impl Accumulator for Sum {
     fn resize(&mut self, groups: usize) {
-        self.counts.resize(groups, 0);
-        match &mut self.sums {
-            Sums::Integer(sums) => sums.resize(groups, 0),
-            Sums::Decimal(sums) => sums.resize(groups, 0),
-            Sums::Float(sums) => sums.resize(groups, 0.0),
-        }
+        each!(&mut self.sums, totals => totals.grow(groups, Total::default()));
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
@@ -204,33 +208,43 @@ impl Accumulator for Sum {
     }
 
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let counts = groups.iter().map(|group| self.counts[*group as usize]);
-        Ok(vec![
-            self.wide_sums(groups, false)?,
-            Arc::new(Int64Array::from_iter_values(counts)) as ArrayRef,
-        ])
+        let counts: Int64Array = each!(&self.sums, totals => {
+            let counts = groups.iter().map(|group| totals.get(*group).count);
+            Int64Array::from_iter_values(counts)
+        });
+        Ok(vec![self.wide_sums(groups, false)?, Arc::new(counts)])
     }
 
     fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) -> Result<()> {
-        let counts = state[1].as_primitive::<Int64Type>();
-        for (row, group) in groups.iter().enumerate() {
-            let group = *group as usize;
-            self.counts[group] += counts.value(row);
-            if state[0].is_null(row) {
-                continue;
+        let counts = state[1].as_primitive::<Int64Type>().values();
+        each!(&mut self.sums, totals => {
+            totals.for_each_mut(groups, |row, total| total.count += counts[row]);
+        });
+        let (sums, nulls) = (&state[0], state[0].nulls());
+        let known = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
+        match &mut self.sums {
+            Sums::Integer(totals) => {
+                let sums = sums.as_primitive::<Int64Type>().values();
+                totals.for_each_mut(groups, |row, total| {
+                    let more = if known(row) { sums[row] } else { 0 };
+                    total.sum = total.sum.wrapping_add(more);
+                });
             }
-            match &mut self.sums {
-                Sums::Integer(sums) => {
-                    let value = state[0].as_primitive::<Int64Type>().value(row);
-                    sums[group] = sums[group].wrapping_add(value);
-                }
-                Sums::Decimal(sums) => {
-                    let value = state[0].as_primitive::<Decimal128Type>().value(row);
-                    sums[group] = sums[group].wrapping_add(value);
-                }
-                Sums::Float(sums) => {
-                    sums[group] += state[0].as_primitive::<Float64Type>().value(row);
-                }
+            Sums::Decimal(totals) => {
+                let sums = sums.as_primitive::<Decimal128Type>().values();
+                totals.for_each_mut(groups, |row, total| {
+                    let more = if known(row) { sums[row] } else { 0 };
+                    total.sum = total.sum.wrapping_add(more);
+                });
+            }
+            Sums::Float(totals) => {
+                let sums = sums.as_primitive::<Float64Type>().values();
+                totals.for_each_mut(groups, |row, total| {
+                    // Not even 0 is added to what may be -0.
+                    if known(row) {
+                        total.sum += sums[row];
+                    }
+                });
             }
         }
         Ok(())
@@ -245,12 +259,19 @@ impl Accumulator for Sum {
     }
 
     fn clear(&mut self, group: u32) {
-        let group = group as usize;
-        self.counts[group] = 0;
-        match &mut self.sums {
-            Sums::Integer(sums) => sums[group] = 0,
-            Sums::Decimal(sums) => sums[group] = 0,
-            Sums::Float(sums) => sums[group] = 0.0,
-        }
+        each!(&mut self.sums, totals => *totals.get_mut(group) = Total::default());
+    }
+
+    fn share(&mut self) -> Box<dyn Accumulator> {
+        Box::new(Sum {
+            sums: match &mut self.sums {
+                Sums::Integer(totals) => Sums::Integer(totals.share()),
+                Sums::Decimal(totals) => Sums::Decimal(totals.share()),
+                Sums::Float(totals) => Sums::Float(totals.share()),
+            },
+            argument: self.argument.clone(),
+            result: self.result.clone(),
+            average: self.average,
+        })
     }
 }

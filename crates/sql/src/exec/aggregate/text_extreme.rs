@@ -5,13 +5,14 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringViewArray};
 use arrow_schema::DataType;
+use thalweg_columnar::Pages;
 use thalweg_core::error::Result;
 
 use super::{Accumulator, Input};
 
 /// The least or greatest text of each group, by bytes.
 pub struct TextExtreme {
-    values: Vec<Option<String>>,
+    values: Pages<Option<String>>,
     max: bool,
 }
 
@@ -19,7 +20,7 @@ impl TextExtreme {
     /// A maximum or minimum.
     pub fn new(max: bool) -> Self {
         TextExtreme {
-            values: Vec::new(),
+            values: Pages::new(),
             max,
         }
     }
@@ -30,8 +31,8 @@ impl TextExtreme {
     }
 
     #[inline]
-    fn offer(&mut self, group: usize, text: &str) {
-        match &mut self.values[group] {
+    fn offer(&mut self, group: u32, text: &str) {
+        match self.values.get_mut(group) {
             Some(best) => {
                 let better = if self.max {
                     text > best.as_str()
@@ -50,7 +51,7 @@ impl TextExtreme {
 
 impl Accumulator for TextExtreme {
     fn resize(&mut self, groups: usize) {
-        self.values.resize(groups, None);
+        self.values.grow(groups, None);
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
@@ -67,7 +68,7 @@ impl Accumulator for TextExtreme {
         let texts = state[0].as_string_view();
         for (row, group) in groups.iter().enumerate() {
             if texts.is_valid(row) {
-                self.offer(*group as usize, texts.value(row));
+                self.offer(*group, texts.value(row));
             }
         }
         Ok(())
@@ -80,12 +81,19 @@ impl Accumulator for TextExtreme {
     fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
         let texts = groups
             .iter()
-            .map(|group| self.values[*group as usize].as_deref());
+            .map(|group| self.values.get(*group).as_deref());
         Ok(Arc::new(StringViewArray::from_iter(texts)))
     }
 
     fn clear(&mut self, group: u32) {
-        self.values[group as usize] = None;
+        *self.values.get_mut(group) = None;
+    }
+
+    fn share(&mut self) -> Box<dyn Accumulator> {
+        Box::new(TextExtreme {
+            values: self.values.share(),
+            max: self.max,
+        })
     }
 }
 

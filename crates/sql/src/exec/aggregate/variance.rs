@@ -9,14 +9,14 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{ArrayRef, Float64Array};
 use arrow_schema::DataType;
-use thalweg_columnar::arrow_error;
+use thalweg_columnar::{Pages, arrow_error};
 use thalweg_core::error::Result;
 
 use super::{Accumulator, Input};
 
 /// A variance or standard deviation.
 pub struct Variance {
-    moments: Vec<[f64; 3]>,
+    moments: Pages<[f64; 3]>,
     sample: bool,
     root: bool,
 }
@@ -25,7 +25,7 @@ impl Variance {
     /// Over a sample or a population; with `root` the standard deviation.
     pub fn new(sample: bool, root: bool) -> Self {
         Variance {
-            moments: Vec::new(),
+            moments: Pages::new(),
             sample,
             root,
         }
@@ -34,7 +34,7 @@ impl Variance {
 
 impl Accumulator for Variance {
     fn resize(&mut self, groups: usize) {
-        self.moments.resize(groups, [0.0; 3]);
+        self.moments.grow(groups, [0.0; 3]);
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
@@ -42,7 +42,7 @@ impl Accumulator for Variance {
         let values = values.as_primitive::<Float64Type>().values();
         input.for_each(|row, group, sign| {
             let (value, sign) = (values[row], sign as f64);
-            let moments = &mut self.moments[group];
+            let moments = self.moments.get_mut(group);
             moments[0] += sign;
             moments[1] += sign * value;
             moments[2] += sign * value * value;
@@ -52,9 +52,7 @@ impl Accumulator for Variance {
 
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let column = |moment: usize| -> ArrayRef {
-            let values = groups
-                .iter()
-                .map(|group| self.moments[*group as usize][moment]);
+            let values = groups.iter().map(|group| self.moments.get(*group)[moment]);
             Arc::new(Float64Array::from_iter_values(values))
         };
         Ok((0..3).map(column).collect())
@@ -64,7 +62,7 @@ impl Accumulator for Variance {
         for (moment, column) in state.iter().enumerate() {
             let values = column.as_primitive::<Float64Type>().values();
             for (group, value) in groups.iter().zip(values) {
-                self.moments[*group as usize][moment] += value;
+                self.moments.get_mut(*group)[moment] += value;
             }
         }
         Ok(())
@@ -76,7 +74,7 @@ impl Accumulator for Variance {
 
     fn result(&self, groups: &[u32]) -> Result<ArrayRef> {
         let values = groups.iter().map(|group| {
-            let [count, sum, squares] = self.moments[*group as usize];
+            let [count, sum, squares] = *self.moments.get(*group);
             let divisor = if self.sample { count - 1.0 } else { count };
             (divisor > 0.0).then(|| {
                 let variance = ((squares - sum * sum / count) / divisor).max(0.0);
@@ -87,6 +85,14 @@ impl Accumulator for Variance {
     }
 
     fn clear(&mut self, group: u32) {
-        self.moments[group as usize] = [0.0; 3];
+        *self.moments.get_mut(group) = [0.0; 3];
+    }
+
+    fn share(&mut self) -> Box<dyn Accumulator> {
+        Box::new(Variance {
+            moments: self.moments.share(),
+            sample: self.sample,
+            root: self.root,
+        })
     }
 }

@@ -18,6 +18,8 @@ use super::super::hash_join::JoinSpec;
 use super::super::join_pairs::PairCondition;
 use super::*;
 
+mod lifetime;
+
 type Row = [Option<i64>; 3];
 type Bag = BTreeMap<Vec<Option<i64>>, i64>;
 
@@ -55,6 +57,7 @@ fn spec(kind: JoinKind, keys: usize, condition: bool) -> SharedJoin {
         wanted: (0..columns).collect(),
         output: schema(columns),
         broadcast: None,
+        ttl: None,
     })
 }
 
@@ -63,6 +66,12 @@ struct Harness {
     join: RegularJoin,
     ctx: Context,
     result: Bag,
+}
+
+fn records(rows: &[Row]) -> RecordBatch {
+    let columns = (0..3)
+        .map(|at| -> ArrayRef { Arc::new(rows.iter().map(|row| row[at]).collect::<Int64Array>()) });
+    RecordBatch::try_new(schema(3), columns.collect()).unwrap()
 }
 
 fn instance(spec: &SharedJoin) -> (RegularJoin, Context) {
@@ -98,15 +107,18 @@ impl Harness {
     }
 
     fn process(&mut self, port: usize, rows: &[Row], kinds: Vec<u8>) {
-        let columns = (0..3).map(|at| -> ArrayRef {
-            Arc::new(rows.iter().map(|row| row[at]).collect::<Int64Array>())
-        });
-        let records = RecordBatch::try_new(schema(3), columns.collect()).unwrap();
-        let batch = Box::new(ColumnBatch::changelog(records, kinds));
+        self.join_batch(port, ColumnBatch::changelog(records(rows), kinds));
+    }
+
+    fn insert(&mut self, port: usize, rows: &[Row]) {
+        self.join_batch(port, ColumnBatch::insertions(records(rows)));
+    }
+
+    fn join_batch(&mut self, port: usize, batch: ColumnBatch) {
         let mut out = Outputs::new(16, Vec::new());
         let mut progress = self
             .join
-            .process(port, batch, &mut self.ctx, &mut out)
+            .process(port, Box::new(batch), &mut self.ctx, &mut out)
             .unwrap();
         loop {
             while let Some(element) = out.pop() {

@@ -3,6 +3,7 @@
 //! Nearly every key has one session open at a time, so that one lies in a plain array; only keys
 //! with several, between rows that came out of order, have a list.
 
+use thalweg_columnar::Pages;
 use thalweg_core::collections::HashMap;
 
 /// An open session.
@@ -33,15 +34,22 @@ const EMPTY: Session = Session {
 #[derive(Debug, Default)]
 pub struct OpenSessions {
     // INVARIANT: `several` has a list of two or more exactly for the keys marked so here.
-    firsts: Vec<Session>,
+    firsts: Pages<Session>,
     several: HashMap<u32, Vec<Session>>,
 }
 
 impl OpenSessions {
     /// Makes room for keys `0..keys`.
     pub fn make_room(&mut self, keys: usize) {
-        if self.firsts.len() < keys {
-            self.firsts.resize(keys, EMPTY);
+        self.firsts.grow(keys, EMPTY);
+    }
+
+    /// The same sessions, whatever becomes of these.
+    #[must_use]
+    pub fn share(&mut self) -> Self {
+        OpenSessions {
+            firsts: self.firsts.share(),
+            several: self.several.clone(),
         }
     }
 
@@ -53,13 +61,13 @@ impl OpenSessions {
     /// The key's session, if it has exactly one.
     #[inline]
     pub fn only(&mut self, key: u32) -> Option<&mut Session> {
-        let first = &mut self.firsts[key as usize];
+        let first = self.firsts.get_mut(key);
         (first.group < SEVERAL).then_some(first)
     }
 
     /// The key's sessions in order of time.
     pub fn get(&self, key: u32) -> &[Session] {
-        let first = &self.firsts[key as usize];
+        let first = self.firsts.get(key);
         match first.group {
             NONE => &[],
             SEVERAL => self.several.get(&key).map_or(&[], Vec::as_slice),
@@ -69,7 +77,7 @@ impl OpenSessions {
 
     /// Changes the list of the key's sessions, which must stay in order of time.
     pub fn change<T>(&mut self, key: u32, change: impl FnOnce(&mut Vec<Session>) -> T) -> T {
-        let first = &mut self.firsts[key as usize];
+        let first = self.firsts.get_mut(key);
         let mut list = match first.group {
             NONE => Vec::new(),
             SEVERAL => self.several.remove(&key).unwrap_or_default(),
@@ -89,7 +97,7 @@ impl OpenSessions {
 
     /// Adds a session.
     pub fn insert(&mut self, key: u32, session: Session) {
-        let first = &mut self.firsts[key as usize];
+        let first = self.firsts.get_mut(key);
         if first.group == NONE {
             *first = session;
             return;

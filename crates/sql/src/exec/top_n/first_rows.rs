@@ -2,19 +2,17 @@
 //!
 //! A partition takes one sort key and one row number, without a list around them.
 
-use std::any::Any;
 use std::cmp::Ordering;
-use std::sync::Arc;
 
-use thalweg_columnar::{RowId, RowKind, RowStore};
-use thalweg_core::data::Schema;
+use thalweg_columnar::{Pages, RowId, RowKind, RowStore, SharedRows};
 use thalweg_core::error::Result;
 use thalweg_core::operator::Outputs;
-use thalweg_core::state::{ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, written};
 
-use super::kept_rows::{Changes, Input, KeptRows};
+use super::kept_rows::{Changes, Input, KeptRows, write_row};
 use super::order::{Order, OrderKey};
 use super::{Ranking, TopNSpec};
+use crate::exec::keyed::entries::KeyedWriter;
+use crate::exec::keyed::{KeyedPayload, SharedPayload, SharedStateKeys};
 
 // Marks a row of the batch that is being processed; without it, it is the number of a kept row.
 const NEW: u32 = RowStore::ROWS_MAX;
@@ -24,10 +22,12 @@ const NONE: u32 = u32::MAX;
 pub struct FirstRows<K> {
     kept: KeptRows,
     // By partition.
-    orders: Vec<K>,
-    rows: Vec<u32>,
+    orders: Pages<K>,
+    rows: Pages<u32>,
     // The partitions whose first row is a new one, and the one before it.
     changed: Vec<(u32, u32)>,
+    // The partitions that a batch has changed.
+    written: Vec<u32>,
     new: Vec<u32>,
     ids: Vec<RowId>,
     gone: Vec<RowId>,
@@ -35,19 +35,11 @@ pub struct FirstRows<K> {
 }
 
 impl<K: OrderKey> FirstRows<K> {
-    fn grow(&mut self, partitions: usize) {
-        if self.rows.len() < partitions {
-            self.rows.resize(partitions, NONE);
-            self.orders.resize(partitions, K::placeholder());
-        }
-    }
-
     fn choose<O: Order<Key = K>>(&mut self, spec: &TopNSpec, groups: &[u32], order: &O) {
         for (row, group) in groups.iter().enumerate() {
-            let group_at = *group as usize;
-            let first = self.rows[group_at];
+            let first = *self.rows.get(*group);
             if first != NONE {
-                let wins = match order.compare(row, &self.orders[group_at]) {
+                let wins = match order.compare(row, self.orders.get(*group)) {
                     Ordering::Less => true,
                     Ordering::Equal => spec.last_wins,
                     Ordering::Greater => false,
@@ -59,8 +51,8 @@ impl<K: OrderKey> FirstRows<K> {
             if first == NONE || first & NEW == 0 {
                 self.changed.push((*group, first));
             }
-            self.orders[group_at] = order.key(row);
-            self.rows[group_at] = row as u32 | NEW;
+            *self.orders.get_mut(*group) = order.key(row);
+            *self.rows.get_mut(*group) = row as u32 | NEW;
         }
     }
 }
@@ -69,9 +61,10 @@ impl<O: Order> Ranking<O> for FirstRows<O::Key> {
     fn new(spec: &TopNSpec) -> Self {
         FirstRows {
             kept: KeptRows::new(spec),
-            orders: Vec::new(),
-            rows: Vec::new(),
+            orders: Pages::new(),
+            rows: Pages::new(),
             changed: Vec::new(),
+            written: Vec::new(),
             new: Vec::new(),
             ids: Vec::new(),
             gone: Vec::new(),
@@ -79,23 +72,20 @@ impl<O: Order> Ranking<O> for FirstRows<O::Key> {
         }
     }
 
-    fn kept(&mut self) -> &mut KeptRows {
-        &mut self.kept
-    }
-
     fn apply(&mut self, spec: &TopNSpec, input: &Input, groups: &[u32], order: &O) -> Result<()> {
-        self.grow(groups.iter().max().map_or(0, |max| *max as usize + 1));
         self.choose(spec, groups, order);
         self.new.clear();
         self.ids.clear();
         let changed = self.changed.iter();
         self.new
-            .extend(changed.map(|(group, _)| self.rows[*group as usize] & !NEW));
+            .extend(changed.map(|(group, _)| self.rows.get(*group) & !NEW));
         self.kept
             .rows
             .insert(&input.columns, &self.new, &mut self.ids)?;
+        self.written.clear();
         for ((group, before), id) in self.changed.drain(..).zip(&self.ids) {
-            self.rows[group as usize] = id.0;
+            *self.rows.get_mut(group) = id.0;
+            self.written.push(group);
             let before = (before != NONE).then_some(RowId(before));
             self.gone.extend(before);
             if spec.batch_mode {
@@ -107,6 +97,10 @@ impl<O: Order> Ranking<O> for FirstRows<O::Key> {
             }
         }
         Ok(())
+    }
+
+    fn written(&self) -> &[u32] {
+        &self.written
     }
 
     fn emit(&mut self, spec: &TopNSpec, out: &mut Outputs) -> Result<()> {
@@ -125,42 +119,60 @@ impl<O: Order> Ranking<O> for FirstRows<O::Key> {
     }
 }
 
-impl<K: OrderKey> StateTable for FirstRows<K> {
-    fn schema(&self) -> Schema {
-        Schema::Bytes
+/// The same at one moment.
+pub struct SharedFirstRows<K> {
+    kept: SharedRows,
+    orders: Pages<K>,
+    rows: Pages<u32>,
+}
+
+impl<K: OrderKey> KeyedPayload for FirstRows<K> {
+    type Head = ();
+    type Shared = SharedFirstRows<K>;
+
+    fn grow(&mut self, bound: usize) {
+        self.rows.grow(bound, NONE);
+        self.orders.grow_with(bound, K::placeholder);
     }
 
-    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
-        let max_parallelism = freezing.max_parallelism;
-        written(|sink| {
-            for (group, (order, row)) in self.orders.iter().zip(&self.rows).enumerate() {
-                if *row != NONE {
-                    let place = (group as u32, 0);
-                    self.kept
-                        .write(place, (order, RowId(*row)), max_parallelism, sink);
-                }
-            }
-        })
-    }
-
-    fn restore(
-        &mut self,
-        entry: &[u8],
-        _: Option<&mut dyn ErasedKeyIndex>,
-        _: &mut dyn FnMut(Slot),
-    ) -> Result<()> {
-        let (group, _, order, row) = self.kept.read(entry)?;
-        self.grow(group + 1);
-        self.orders[group] = order;
-        self.rows[group] = row.0;
+    fn restore(&mut self, group: u32, (): (), body: &[u8]) -> Result<()> {
+        let (_, order, row) = self.kept.read(body)?;
+        *self.orders.get_mut(group) = order;
+        *self.rows.get_mut(group) = row.0;
         Ok(())
     }
 
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
+    fn is_empty(&self, group: u32) -> bool {
+        *self.rows.get(group) == NONE
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
+    fn clear(&mut self, group: u32) {
+        let row = std::mem::replace(self.rows.get_mut(group), NONE);
+        if row != NONE {
+            *self.orders.get_mut(group) = K::placeholder();
+            self.kept.rows.remove(&[RowId(row)]);
+        }
+    }
+
+    fn share(&mut self) -> SharedFirstRows<K> {
+        SharedFirstRows {
+            kept: self.kept.rows.share(),
+            orders: self.orders.share(),
+            rows: self.rows.share(),
+        }
+    }
+}
+
+impl<K: OrderKey> SharedPayload for SharedFirstRows<K> {
+    fn write(&self, keys: &SharedStateKeys, entries: &mut KeyedWriter<'_, '_>) -> Result<()> {
+        for (group, (order, row)) in (0..).zip(self.orders.iter().zip(self.rows.iter())) {
+            if *row != NONE && !keys.is_expired(group) {
+                entries.push(&(), keys, group, |out| {
+                    write_row(0, order, (&self.kept, RowId(*row)), out);
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,11 +1,9 @@
-//! What every form of Top-N keeps: keys of partitions, and rows.
+//! What every form of Top-N keeps: rows.
 
-use thalweg_columnar::{BatchColumn, ColumnBatch, GroupKeys, RowCodec, RowId, RowKind, RowStore};
-use thalweg_core::data::{Data, take_bytes, take_len};
+use thalweg_columnar::{BatchColumn, ColumnBatch, RowCodec, RowId, RowKind, RowStore, SharedRows};
+use thalweg_core::data::Data;
 use thalweg_core::error::Result;
-use thalweg_core::key_group::{key_group, stable_hash_bytes};
 use thalweg_core::operator::Outputs;
-use thalweg_core::state::EntrySink;
 
 use std::sync::Arc;
 
@@ -47,14 +45,24 @@ impl Input {
     }
 }
 
-/// Keys and rows.
+/// Rows, as all forms keep them.
 pub struct KeptRows {
-    /// The partitions.
-    pub keys: GroupKeys,
     /// The rows.
     pub rows: RowStore,
     /// Their encoding.
     pub codec: RowCodec,
+}
+
+/// Appends what an entry has under the partition: the row's position there, its sort key, the row.
+pub fn write_row<K: OrderKey>(
+    at: usize,
+    order: &K,
+    (rows, row): (&SharedRows, RowId),
+    out: &mut Vec<u8>,
+) {
+    (at as u32).encode(out);
+    order.encode(out);
+    rows.encode(row, out);
 }
 
 impl KeptRows {
@@ -62,60 +70,23 @@ impl KeptRows {
     pub fn new(spec: &TopNSpec) -> Self {
         let types = spec.input.fields().iter();
         KeptRows {
-            keys: GroupKeys::new(spec.partition_types.clone()),
             rows: RowStore::new(spec.input.clone()),
             codec: RowCodec::new(types.map(|field| field.data_type().clone()).collect()),
         }
     }
 
-    /// The partition of each row.
-    pub fn intern(&mut self, keys: &[ArrayRef], rows: usize, groups: &mut Vec<u32>) -> Result<()> {
-        groups.clear();
-        if keys.is_empty() {
-            groups.resize(rows, 0);
-            return Ok(());
-        }
-        self.keys.intern(keys, rows, groups)
-    }
-
-    /// Writes an entry: a row with its partition, its position there and its sort key.
-    pub fn write<K: OrderKey>(
-        &self,
-        (group, at): (u32, usize),
-        (order, row): (&K, RowId),
-        max_parallelism: u32,
-        sink: &mut EntrySink<'_>,
-    ) {
-        let mut key = Vec::new();
-        if (group as usize) < self.keys.len() {
-            self.keys.write_key(group, &mut key);
-        }
-        let mut bytes = Vec::new();
-        (key.len() as u32).encode(&mut bytes);
-        bytes.extend_from_slice(&key);
-        (at as u32).encode(&mut bytes);
-        order.encode(&mut bytes);
-        self.rows.encode(row, &mut bytes);
-        let key_group = key_group(stable_hash_bytes(&key), max_parallelism);
-        sink(Some(key_group), &bytes);
-    }
-
-    /// Takes such an entry: partition, position, sort key and number of the row.
-    pub fn read<K: OrderKey>(&mut self, mut entry: &[u8]) -> Result<(usize, usize, K, RowId)> {
-        let len = take_len(&mut entry, 1)?;
-        let key = take_bytes(&mut entry, len)?;
-        let group = if key.is_empty() {
-            0
-        } else {
-            self.keys.intern_bytes(key)? as usize
-        };
-        let at = u32::decode(&mut entry)? as usize;
-        let order = K::decode(&mut entry)?;
-        let columns = self.codec.decode([entry])?;
+    /// Takes what [`write_row`] wrote: position, sort key and number of the row.
+    ///
+    /// # Errors
+    /// `Corrupt` if the bytes are no such row.
+    pub fn read<K: OrderKey>(&mut self, mut body: &[u8]) -> Result<(usize, K, RowId)> {
+        let at = u32::decode(&mut body)? as usize;
+        let order = K::decode(&mut body)?;
+        let columns = self.codec.decode([body])?;
         let columns: Vec<BatchColumn> = columns.into_iter().map(BatchColumn::new).collect();
         let mut ids = Vec::with_capacity(1);
         self.rows.insert(&columns, &[0], &mut ids)?;
-        Ok((group, at, order, ids[0]))
+        Ok((at, order, ids[0]))
     }
 
     fn output(&self, spec: &TopNSpec, rows: &[RowId], ranks: &[i64]) -> Result<RecordBatch> {

@@ -1,23 +1,22 @@
 //! The first rows of every partition, in order.
 
-use std::any::Any;
 use std::cmp::Ordering;
-use std::sync::Arc;
 
-use thalweg_columnar::{RowId, RowKind, RowStore};
-use thalweg_core::data::Schema;
+use thalweg_columnar::{Pages, RowId, RowKind, RowStore, SharedRows};
 use thalweg_core::error::Result;
 use thalweg_core::operator::Outputs;
-use thalweg_core::state::{ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, written};
 
-use super::kept_rows::{Changes, Input, KeptRows};
+use super::kept_rows::{Changes, Input, KeptRows, write_row};
 use super::order::{Order, OrderKey};
 use super::{Ranking, TopNSpec};
+use crate::exec::keyed::entries::KeyedWriter;
+use crate::exec::keyed::{KeyedPayload, SharedPayload, SharedStateKeys};
 
 // Marks a row of the batch that is being processed; without it, it is the number of a kept row.
 const NEW: u32 = RowStore::ROWS_MAX;
 
-struct Ranked<K> {
+#[derive(Clone)]
+pub struct Ranked<K> {
     order: K,
     row: RowId,
 }
@@ -25,10 +24,12 @@ struct Ranked<K> {
 /// The kept rows of every partition: the first `n` of insertions, all of a changelog.
 pub struct RankedRows<K> {
     kept: KeptRows,
-    partitions: Vec<Vec<Ranked<K>>>,
+    partitions: Pages<Vec<Ranked<K>>>,
     // The partitions that a batch touches, with where the first rows that they had end in `before`.
     touched: Vec<(u32, usize)>,
     before: Vec<RowId>,
+    // Those that the last batch has touched.
+    written: Vec<u32>,
     is_touched: Vec<bool>,
     // Rows that left the state, but may still have to be emitted.
     gone: Vec<RowId>,
@@ -36,17 +37,10 @@ pub struct RankedRows<K> {
 }
 
 impl<K: OrderKey> RankedRows<K> {
-    fn grow(&mut self, partitions: usize) {
-        if self.partitions.len() < partitions {
-            self.partitions.resize_with(partitions, Vec::new);
-            self.is_touched.resize(partitions, false);
-        }
-    }
-
     fn touch(&mut self, spec: &TopNSpec, group: u32) {
         let touched = &mut self.is_touched[group as usize];
         if !std::mem::replace(touched, true) {
-            let first = self.partitions[group as usize].iter().take(spec.to);
+            let first = self.partitions.get(group).iter().take(spec.to);
             self.before.extend(first.map(|ranked| ranked.row));
             self.touched.push((group, self.before.len()));
         }
@@ -62,7 +56,7 @@ impl<K: OrderKey> RankedRows<K> {
         order: &O,
     ) -> Result<()> {
         for (row, group) in groups.iter().enumerate() {
-            let ranked = &self.partitions[*group as usize];
+            let ranked = self.partitions.get(*group);
             // Most rows of a full partition are behind its last one.
             if ranked.len() >= spec.to
                 && let Some(last) = ranked.last()
@@ -75,7 +69,7 @@ impl<K: OrderKey> RankedRows<K> {
                 continue;
             }
             self.touch(spec, *group);
-            let ranked = &mut self.partitions[*group as usize];
+            let ranked = self.partitions.get_mut(*group);
             if ranked.len() >= spec.to {
                 let last = ranked.pop().map(|last| last.row);
                 // One that came with this batch was not kept.
@@ -94,7 +88,7 @@ impl<K: OrderKey> RankedRows<K> {
     fn keep_new(&mut self, input: &Input) -> Result<()> {
         let mut new = Vec::new();
         for (group, _) in &self.touched {
-            let rows = self.partitions[*group as usize].iter();
+            let rows = self.partitions.get(*group).iter();
             let rows = rows.map(|ranked| ranked.row.0);
             new.extend(rows.filter(|row| row & NEW != 0).map(|row| row & !NEW));
         }
@@ -102,7 +96,7 @@ impl<K: OrderKey> RankedRows<K> {
         self.kept.rows.insert(&input.columns, &new, &mut ids)?;
         let mut ids = ids.into_iter();
         for (group, _) in &self.touched {
-            let rows = self.partitions[*group as usize].iter_mut();
+            let rows = self.partitions.get_mut(*group).iter_mut();
             let new = rows.filter(|ranked| ranked.row.0 & NEW != 0);
             new.zip(&mut ids).for_each(|(ranked, id)| ranked.row = id);
         }
@@ -129,7 +123,7 @@ impl<K: OrderKey> RankedRows<K> {
                 self.remove(input, row, *group, order)?;
                 continue;
             }
-            let ranked = &mut self.partitions[*group as usize];
+            let ranked = self.partitions.get_mut(*group);
             let at = ranked.partition_point(|kept| !goes_before(order, row, &kept.order, spec));
             if let Some(id) = ids.next() {
                 let order = order.key(row);
@@ -149,7 +143,7 @@ impl<K: OrderKey> RankedRows<K> {
         let (mut wanted, mut found) = (Vec::new(), Vec::new());
         let columns = input.batch.records().columns();
         self.kept.codec.encode(columns, row, &mut wanted)?;
-        let ranked = &mut self.partitions[group as usize];
+        let ranked = self.partitions.get_mut(group);
         let start =
             ranked.partition_point(|kept| order.compare(row, &kept.order) == Ordering::Greater);
         for at in start..ranked.len() {
@@ -181,21 +175,17 @@ impl<O: Order> Ranking<O> for RankedRows<O::Key> {
     fn new(spec: &TopNSpec) -> Self {
         RankedRows {
             kept: KeptRows::new(spec),
-            partitions: Vec::new(),
+            partitions: Pages::new(),
             touched: Vec::new(),
             before: Vec::new(),
+            written: Vec::new(),
             is_touched: Vec::new(),
             gone: Vec::new(),
             changes: Changes::default(),
         }
     }
 
-    fn kept(&mut self) -> &mut KeptRows {
-        &mut self.kept
-    }
-
     fn apply(&mut self, spec: &TopNSpec, input: &Input, groups: &[u32], order: &O) -> Result<()> {
-        self.grow(groups.iter().max().map_or(0, |max| *max as usize + 1));
         if spec.updates {
             self.update(spec, input, groups, order)
         } else {
@@ -203,16 +193,22 @@ impl<O: Order> Ranking<O> for RankedRows<O::Key> {
         }
     }
 
+    fn written(&self) -> &[u32] {
+        &self.written
+    }
+
     fn emit(&mut self, spec: &TopNSpec, out: &mut Outputs) -> Result<()> {
         let mut start = 0;
+        self.written.clear();
         for (group, end) in self.touched.drain(..) {
             self.is_touched[group as usize] = false;
+            self.written.push(group);
             let before = &self.before[start..end];
             start = end;
             if spec.batch_mode {
                 continue;
             }
-            let after = self.partitions[group as usize].iter().take(spec.to);
+            let after = self.partitions.get(group).iter().take(spec.to);
             let after = after.map(|ranked| ranked.row);
             if spec.with_rank {
                 self.changes.by_rank(before, after, spec);
@@ -230,7 +226,7 @@ impl<O: Order> Ranking<O> for RankedRows<O::Key> {
 
     fn emit_all(&mut self, spec: &TopNSpec, out: &mut Outputs) -> Result<()> {
         let mut result = Changes::default();
-        for ranked in &self.partitions {
+        for ranked in self.partitions.iter() {
             for (at, ranked) in ranked.iter().enumerate().take(spec.to).skip(spec.from - 1) {
                 result.push(ranked.row, at, RowKind::Insert);
             }
@@ -239,42 +235,62 @@ impl<O: Order> Ranking<O> for RankedRows<O::Key> {
     }
 }
 
-impl<K: OrderKey> StateTable for RankedRows<K> {
-    fn schema(&self) -> Schema {
-        Schema::Bytes
+/// The same at one moment.
+pub struct SharedRankedRows<K> {
+    kept: SharedRows,
+    partitions: Pages<Vec<Ranked<K>>>,
+}
+
+impl<K: OrderKey> KeyedPayload for RankedRows<K> {
+    type Head = ();
+    type Shared = SharedRankedRows<K>;
+
+    fn grow(&mut self, bound: usize) {
+        self.partitions.grow_with(bound, Vec::new);
+        self.is_touched.resize(bound, false);
     }
 
-    fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
-        let max_parallelism = freezing.max_parallelism;
-        written(|sink| {
-            for (group, ranked) in self.partitions.iter().enumerate() {
-                for (at, ranked) in ranked.iter().enumerate() {
-                    let (place, row) = ((group as u32, at), (&ranked.order, ranked.row));
-                    self.kept.write(place, row, max_parallelism, sink);
-                }
-            }
-        })
-    }
-
-    fn restore(
-        &mut self,
-        entry: &[u8],
-        _: Option<&mut dyn ErasedKeyIndex>,
-        _: &mut dyn FnMut(Slot),
-    ) -> Result<()> {
-        let (group, at, order, row) = self.kept.read(entry)?;
-        self.grow(group + 1);
+    fn restore(&mut self, group: u32, (): (), body: &[u8]) -> Result<()> {
+        let (at, order, row) = self.kept.read(body)?;
         // A partition's rows come in their order.
-        let ranked = &mut self.partitions[group];
+        let ranked = self.partitions.get_mut(group);
         ranked.insert(at.min(ranked.len()), Ranked { order, row });
         Ok(())
     }
 
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
+    fn is_empty(&self, group: u32) -> bool {
+        self.partitions.get(group).is_empty()
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
+    fn clear(&mut self, group: u32) {
+        if !self.partitions.get(group).is_empty() {
+            let ranked = std::mem::take(self.partitions.get_mut(group));
+            let rows: Vec<RowId> = ranked.iter().map(|ranked| ranked.row).collect();
+            self.kept.rows.remove(&rows);
+        }
+    }
+
+    fn share(&mut self) -> SharedRankedRows<K> {
+        SharedRankedRows {
+            kept: self.kept.rows.share(),
+            partitions: self.partitions.share(),
+        }
+    }
+}
+
+impl<K: OrderKey> SharedPayload for SharedRankedRows<K> {
+    fn write(&self, keys: &SharedStateKeys, entries: &mut KeyedWriter<'_, '_>) -> Result<()> {
+        for (group, ranked) in (0..).zip(self.partitions.iter()) {
+            if keys.is_expired(group) {
+                continue;
+            }
+            for (at, Ranked { order, row }) in ranked.iter().enumerate() {
+                entries.push(&(), keys, group, |out| {
+                    write_row(at, order, (&self.kept, *row), out);
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
     }
 }

@@ -20,6 +20,8 @@ use thalweg_core::state::{StateRegistry, redistribute};
 
 use super::*;
 
+mod lifetime;
+
 /// Partition, an INT, a TIMESTAMP, a text as its number, and a number of its own.
 type Row = [Option<i64>; 5];
 /// Rows, with their row numbers or 0, and how many there are of each.
@@ -69,6 +71,7 @@ fn spec((from, to): (usize, usize), order: &[(usize, bool, bool)]) -> TopNSpec {
         with_rank: true,
         last_wins: false,
         updates: false,
+        ttl: None,
         batch_mode: false,
         input: schema(false),
         schema: schema(true),

@@ -6,23 +6,21 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
-use thalweg_columnar::GroupKeys;
-use thalweg_core::data::{Data, Schema, take_bytes, take_len};
+use thalweg_core::data::Schema;
 use thalweg_core::error::Result;
-use thalweg_core::key_group::{key_group, stable_hash_bytes};
-use thalweg_core::state::{ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable, written};
+use thalweg_core::state::{EntryWriter, ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable};
 
 use super::WindowAggregateSpec;
-use crate::exec::aggregate::Accumulators;
-use crate::exec::group_aggregate::{read_group, write_groups};
+use crate::exec::aggregate::{Accumulators, States};
+use crate::exec::keyed::entries::{KeyedWriter, Stored};
+use crate::exec::keyed::{SharedStateKeys, StateKeys};
 use crate::exec::window_spec::WindowSpec;
 
 /// The groups of one slice, or of the slices merged for a window.
 pub(super) struct Slice {
-    keys: GroupKeys,
+    keys: StateKeys,
     pub(super) accumulators: Accumulators,
     groups: usize,
-    global: bool,
 }
 
 impl Slice {
@@ -38,8 +36,7 @@ impl Slice {
         groups: usize,
     ) -> Result<Self> {
         Ok(Slice {
-            global: key_types.is_empty(),
-            keys: GroupKeys::with_capacity(key_types, groups),
+            keys: StateKeys::with_capacity(key_types, groups),
             accumulators: spec.accumulators()?,
             groups: 0,
         })
@@ -55,13 +52,8 @@ impl Slice {
         rows: usize,
         groups: &mut Vec<u32>,
     ) -> Result<()> {
-        if self.global {
-            groups.resize(groups.len() + rows, 0);
-        } else {
-            self.keys.intern(keys, rows, groups)?;
-        }
-        let groups = if self.global { 1 } else { self.keys.len() };
-        self.grow(groups);
+        self.keys.intern(keys, rows, groups)?;
+        self.grow(self.keys.bound());
         Ok(())
     }
 
@@ -74,11 +66,7 @@ impl Slice {
     }
 
     pub(super) fn key_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        if self.global {
-            Ok(Vec::new())
-        } else {
-            self.keys.columns(groups)
-        }
+        self.keys.columns(groups)
     }
 
     fn merge(&mut self, other: &Slice) -> Result<()> {
@@ -90,14 +78,10 @@ impl Slice {
             .merge(&ours, &other.accumulators.state(&theirs)?)
     }
 
-    fn intern_bytes(&mut self, key: &[u8]) -> Result<u32> {
-        let (group, groups) = if self.global {
-            (0, 1)
-        } else {
-            (self.keys.intern_bytes(key)?, self.keys.len())
-        };
-        self.grow(groups);
-        Ok(group)
+    fn restore(&mut self, key: &[u8], state: &[u8]) -> Result<()> {
+        let group = self.keys.restore(key, None)?;
+        self.grow(self.keys.bound());
+        self.accumulators.restore(group, state)
     }
 }
 
@@ -189,48 +173,61 @@ impl SliceTable {
     }
 }
 
+/// A slice at one moment.
+struct SharedSlice {
+    end: i64,
+    keys: SharedStateKeys,
+    accumulators: Accumulators,
+    groups: u32,
+}
+
+/// All slices at one moment.
+struct FrozenSlices {
+    slices: Vec<SharedSlice>,
+    max_parallelism: u32,
+}
+
+impl FrozenEntries for FrozenSlices {
+    fn write(&self, out: &mut EntryWriter<'_>) -> Result<()> {
+        let mut entries = KeyedWriter::new(out, self.max_parallelism);
+        for slice in &self.slices {
+            let groups: Vec<u32> = (0..slice.groups).collect();
+            let each = |group: u32, states: &States, row: usize| {
+                let write = |out: &mut Vec<u8>| states.encode(row, out);
+                entries.push(&slice.end, &slice.keys, group, write)
+            };
+            slice.accumulators.each_state(&groups, each)?;
+        }
+        Ok(())
+    }
+}
+
 impl StateTable for SliceTable {
     fn schema(&self) -> Schema {
         Schema::Bytes
     }
 
     fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
-        let max_parallelism = freezing.max_parallelism;
-        written(|sink| {
-            for (end, slice) in &self.slices {
-                let groups: Vec<u32> = (0..slice.groups as u32).collect();
-                let each = |_: u32, key: &[u8], state: &[u8]| {
-                    let mut bytes = Vec::new();
-                    end.encode(&mut bytes);
-                    (key.len() as u32).encode(&mut bytes);
-                    bytes.extend_from_slice(key);
-                    bytes.extend_from_slice(state);
-                    sink(
-                        Some(key_group(stable_hash_bytes(key), max_parallelism)),
-                        &bytes,
-                    );
-                };
-                let written = write_groups(&slice.keys, &slice.accumulators, &groups, each);
-                assert!(
-                    written.is_ok(),
-                    "accumulators in memory can be written: {written:?}"
-                );
-            }
+        let share = |(end, slice): (&i64, &mut Slice)| SharedSlice {
+            end: *end,
+            keys: slice.keys.share(freezing.now),
+            accumulators: slice.accumulators.share(),
+            groups: slice.groups as u32,
+        };
+        Arc::new(FrozenSlices {
+            slices: self.slices.iter_mut().map(share).collect(),
+            max_parallelism: freezing.max_parallelism,
         })
     }
 
     fn restore(
         &mut self,
-        mut entry: &[u8],
+        entry: &[u8],
         _: Option<&mut dyn ErasedKeyIndex>,
         _: &mut dyn FnMut(Slot),
     ) -> Result<()> {
-        let end = i64::decode(&mut entry)?;
-        let len = take_len(&mut entry, 1)?;
-        let key = take_bytes(&mut entry, len)?;
-        let slice = self.slice(end)?;
-        let group = slice.intern_bytes(key)?;
-        read_group(&mut slice.accumulators, group, entry)
+        let stored = Stored::<i64>::read(entry)?;
+        self.slice(stored.head)?.restore(stored.key, stored.body)
     }
 
     fn as_any_mut(&mut self) -> &mut dyn Any {

@@ -53,6 +53,7 @@ impl PhysicalPlanner<'_> {
             schema: arrow_schema(&aggregate.schema),
             updates: input.updating,
             batch_mode,
+            ttl: self.settings.state_ttl,
         };
         let factory: Factory =
             Arc::new(move |setup| Ok(Box::new(GroupAggregate::new(spec.clone(), setup)?)));

@@ -105,6 +105,7 @@ impl PhysicalPlanner<'_> {
             wanted: Vec::new(),
             output: arrow_schema(&pairs),
             broadcast: None,
+            ttl: self.settings.state_ttl,
         })
     }
 

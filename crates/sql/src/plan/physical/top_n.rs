@@ -94,6 +94,7 @@ impl PhysicalPlanner<'_> {
             last_wins: by_time && to == 1 && !params.order_by[0].asc,
             updates: input.updating,
             batch_mode: self.settings.mode == RuntimeMode::Batch,
+            ttl: self.settings.state_ttl,
             input: arrow_schema(&input.schema),
             schema: arrow_schema(&window.schema),
         };
@@ -203,6 +204,7 @@ impl PhysicalPlanner<'_> {
             last_wins: false,
             updates: stream.updating,
             batch_mode: self.settings.mode == RuntimeMode::Batch,
+            ttl: self.settings.state_ttl,
             input: arrow_schema(&stream.schema),
             schema: arrow_schema(&stream.schema),
         };

@@ -36,6 +36,17 @@ impl BitSets {
         }
     }
 
+    /// The same sets, to be read, whatever becomes of these.
+    #[must_use]
+    pub fn share(&mut self) -> Self {
+        BitSets {
+            blocks: self.blocks.share(),
+            width: self.width,
+            filled: Vec::new(),
+            hashes: Vec::new(),
+        }
+    }
+
     /// Makes room for groups `0..groups`.
     pub fn resize(&mut self, groups: usize) {
         self.filled.resize(groups, false);

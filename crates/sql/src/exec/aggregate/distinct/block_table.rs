@@ -15,6 +15,7 @@
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
+use thalweg_columnar::CowVec;
 
 use super::prefetch::prefetch;
 
@@ -46,7 +47,7 @@ pub fn hash(group: u32, number: i64) -> u64 {
 }
 
 struct Page {
-    slots: Vec<Slot>,
+    slots: CowVec<Slot>,
     used: usize,
     /// How many first bits the hashes of its pairs share.
     depth: u32,
@@ -55,7 +56,7 @@ struct Page {
 impl Page {
     fn new(slots: usize, depth: u32) -> Self {
         Page {
-            slots: vec![[0; 2]; slots],
+            slots: CowVec::Owned(vec![[0; 2]; slots]),
             used: 0,
             depth,
         }
@@ -64,16 +65,17 @@ impl Page {
     // INVARIANT: a page always has a free slot, at which a search ends. Fuller pages were slower:
     // a search that goes on past the first cache line costs more than the memory it saves.
     fn is_full(&self) -> bool {
-        self.used * 3 > self.slots.len() * 2
+        self.used * 3 > self.slots.as_slice().len() * 2
     }
 
     /// Sets bits of a pair; returns those that it had.
     #[inline]
     fn set(&mut self, hash: u64, new: Slot) -> u32 {
-        let last = self.slots.len() - 1;
+        let slots = self.slots.make_mut();
+        let last = slots.len() - 1;
         let mut at = hash as usize & last;
         loop {
-            let known = &mut self.slots[at];
+            let known = &mut slots[at];
             let bits = known[1] as u32;
             if bits == 0 {
                 *known = new;
@@ -94,10 +96,8 @@ impl Page {
     }
 
     fn in_use(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.slots
-            .iter()
-            .filter(|slot| slot[1] as u32 != 0)
-            .copied()
+        let slots = self.slots.as_slice().iter();
+        slots.filter(|slot| slot[1] as u32 != 0).copied()
     }
 }
 
@@ -119,6 +119,21 @@ impl BlockTable {
         }
     }
 
+    /// The same table, to be read, whatever becomes of this.
+    #[must_use]
+    pub fn share(&mut self) -> Self {
+        let share = |page: &mut Page| Page {
+            slots: page.slots.share(),
+            used: page.used,
+            depth: page.depth,
+        };
+        BlockTable {
+            directory: self.directory.clone(),
+            depth: self.depth,
+            pages: self.pages.iter_mut().map(share).collect(),
+        }
+    }
+
     #[inline]
     fn page_of(&self, hash: u64) -> usize {
         // Two shifts, because one by 64 is none.
@@ -128,7 +143,7 @@ impl BlockTable {
     /// Brings the place into the cache where a pair of this hash most likely is.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
-        let slots = &self.pages[self.page_of(hash)].slots;
+        let slots = self.pages[self.page_of(hash)].slots.as_slice();
         prefetch(&slots[hash as usize & (slots.len() - 1)]);
     }
 
@@ -155,7 +170,7 @@ impl BlockTable {
             if page.in_use().all(|slot| parts(slot).0 != group) {
                 continue;
             }
-            let kept = Page::new(page.slots.len(), page.depth);
+            let kept = Page::new(page.slots.as_slice().len(), page.depth);
             let old = std::mem::replace(page, kept);
             for slot in old.in_use() {
                 match parts(slot) {
@@ -169,14 +184,14 @@ impl BlockTable {
     #[cold]
     fn make_room(&mut self, at: usize, hash: u64) {
         let page = &mut self.pages[at];
-        let (slots, depth) = (page.slots.len(), page.depth);
+        let (slots, depth) = (page.slots.as_slice().len(), page.depth);
         if slots < PAGE_SLOTS_MAX || depth == DEPTH_MAX {
             let old = std::mem::replace(page, Page::new(slots * 2, depth));
             old.in_use().for_each(|slot| page.put(slot));
             return;
         }
         let moving: Vec<Slot> = page.in_use().collect();
-        page.slots.fill([0; 2]);
+        page.slots = CowVec::Owned(vec![[0; 2]; slots]);
         page.used = 0;
         page.depth += 1;
         let other = self.pages.len();

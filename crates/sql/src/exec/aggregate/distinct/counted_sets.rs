@@ -11,6 +11,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use thalweg_columnar::Pages;
 
 const HASHER: FixedState = FixedState::with_seed(0x6469_7374_696e_6374);
 
@@ -45,11 +46,13 @@ pub enum Presence {
 /// The sets.
 pub struct CountedSets {
     table: HashTable<Slot>,
-    arena: Vec<Kept>,
-    /// `calls` counts for each place of the arena.
-    counts: Vec<i64>,
+    arena: Pages<Kept>,
+    /// `stride` counts for each place of the arena.
+    counts: Pages<i64>,
     calls: usize,
-    heads: Vec<u32>,
+    /// Counts of a place: as many as there are calls, rounded up, so that none lie on two pages.
+    stride: usize,
+    heads: Pages<u32>,
     free: Vec<u32>,
 }
 
@@ -62,22 +65,37 @@ impl CountedSets {
     pub fn new(calls: usize) -> Self {
         CountedSets {
             table: HashTable::new(),
-            arena: Vec::new(),
-            counts: Vec::new(),
+            arena: Pages::new(),
+            counts: Pages::new(),
             calls,
-            heads: Vec::new(),
+            stride: calls.next_power_of_two(),
+            heads: Pages::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// The same sets, to be read, whatever becomes of these.
+    #[must_use]
+    pub fn share(&mut self) -> Self {
+        CountedSets {
+            table: HashTable::new(),
+            arena: self.arena.share(),
+            counts: self.counts.share(),
+            calls: self.calls,
+            stride: self.stride,
+            heads: self.heads.share(),
             free: Vec::new(),
         }
     }
 
     /// Makes room for groups `0..groups`.
     pub fn resize(&mut self, groups: usize) {
-        self.heads.resize(groups, NONE);
+        self.heads.grow(groups, NONE);
     }
 
     /// Whether a group has no value.
     pub fn is_empty(&self, group: u32) -> bool {
-        self.heads[group as usize] == NONE
+        *self.heads.get(group) == NONE
     }
 
     /// Changes the counts of a value, one a call. A value whose counts are all 0 is not there.
@@ -93,8 +111,9 @@ impl CountedSets {
         match self.table.entry(hash(group, value), found, rehash) {
             Entry::Occupied(slot) => {
                 let place = slot.get().place;
-                let first = place as usize * self.calls;
-                let counts = &mut self.counts[first..first + self.calls];
+                let counts = self
+                    .counts
+                    .range_mut(place as usize * self.stride, self.calls);
                 let result = change(counts);
                 if counts.iter().any(|count| *count != 0) {
                     return (result, Presence::Same);
@@ -107,18 +126,19 @@ impl CountedSets {
                 let place = match self.free.last() {
                     Some(place) => *place,
                     None => {
-                        self.arena.push(Kept {
+                        let place = self.arena.push(Kept {
                             value,
                             previous: NONE,
                             next: NONE,
                         });
-                        self.counts.resize(self.arena.len() * self.calls, 0);
-                        self.free.push((self.arena.len() - 1) as u32);
-                        (self.arena.len() - 1) as u32
+                        self.counts.grow(self.arena.len() * self.stride, 0);
+                        self.free.push(place);
+                        place
                     }
                 };
-                let first = place as usize * self.calls;
-                let counts = &mut self.counts[first..first + self.calls];
+                let counts = self
+                    .counts
+                    .range_mut(place as usize * self.stride, self.calls);
                 let result = change(counts);
                 if counts.iter().all(|count| *count == 0) {
                     return (result, Presence::Same);
@@ -136,55 +156,54 @@ impl CountedSets {
     }
 
     fn link(&mut self, group: u32, place: u32, value: i64) {
-        let next = std::mem::replace(&mut self.heads[group as usize], place);
-        self.arena[place as usize] = Kept {
+        let next = std::mem::replace(self.heads.get_mut(group), place);
+        *self.arena.get_mut(place) = Kept {
             value,
             previous: NONE,
             next,
         };
         if next != NONE {
-            self.arena[next as usize].previous = place;
+            self.arena.get_mut(next).previous = place;
         }
     }
 
     fn unlink(&mut self, group: u32, place: u32) {
-        let Kept { previous, next, .. } = self.arena[place as usize];
+        let Kept { previous, next, .. } = *self.arena.get(place);
         if previous == NONE {
-            self.heads[group as usize] = next;
+            *self.heads.get_mut(group) = next;
         } else {
-            self.arena[previous as usize].next = next;
+            self.arena.get_mut(previous).next = next;
         }
         if next != NONE {
-            self.arena[next as usize].previous = previous;
+            self.arena.get_mut(next).previous = previous;
         }
         self.free.push(place);
     }
 
     /// The values of a group with their counts, the latest first.
     pub fn iter(&self, group: u32) -> impl Iterator<Item = (i64, &[i64])> + '_ {
-        let place = |place: u32| (place != NONE).then_some(place as usize);
-        let first = place(self.heads[group as usize]);
-        std::iter::successors(first, move |last| place(self.arena[*last].next)).map(|at| {
-            let first = at * self.calls;
-            (
-                self.arena[at].value,
-                &self.counts[first..first + self.calls],
-            )
+        let place = |place: u32| (place != NONE).then_some(place);
+        let first = place(*self.heads.get(group));
+        std::iter::successors(first, move |last| place(self.arena.get(*last).next)).map(|at| {
+            let counts = self.counts.range(at as usize * self.stride, self.calls);
+            (self.arena.get(at).value, counts)
         })
     }
 
     /// Empties a group, telling its values.
     pub fn clear(&mut self, group: u32, mut each: impl FnMut(i64)) {
-        let mut place = std::mem::replace(&mut self.heads[group as usize], NONE);
+        let mut place = std::mem::replace(self.heads.get_mut(group), NONE);
         while place != NONE {
-            let Kept { value, next, .. } = self.arena[place as usize];
+            let Kept { value, next, .. } = *self.arena.get(place);
             let found = |slot: &Slot| slot.value == value && slot.group == group;
             if let Ok(slot) = self.table.find_entry(hash(group, value), found) {
                 slot.remove();
             }
             // Free places have no counts.
-            let first = place as usize * self.calls;
-            self.counts[first..first + self.calls].fill(0);
+            let counts = self
+                .counts
+                .range_mut(place as usize * self.stride, self.calls);
+            counts.fill(0);
             self.free.push(place);
             each(value);
             place = next;

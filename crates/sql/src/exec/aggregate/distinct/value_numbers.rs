@@ -5,12 +5,13 @@
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use thalweg_columnar::{EncodedRows, RowCodec, is_integer_like, narrowed, widened};
+use thalweg_columnar::{EncodedRows, Pages, RowCodec, is_integer_like, narrowed, widened};
 use thalweg_core::data::{Data, take_bytes, take_len};
 use thalweg_core::error::Result;
 
@@ -84,11 +85,27 @@ impl ValueNumbers {
         }
     }
 
+    /// The same numbers, to be read, whatever becomes of these.
+    #[must_use]
+    pub fn share(&mut self) -> Self {
+        match self {
+            ValueNumbers::Integers(of) => ValueNumbers::Integers(of.clone()),
+            ValueNumbers::Interned(values) => ValueNumbers::Interned(InternedValues {
+                codec: values.codec.clone(),
+                encoded: EncodedRows::default(),
+                table: HashTable::new(),
+                values: values.values.share(),
+                released: Vec::new(),
+                free: Vec::new(),
+            }),
+        }
+    }
+
     /// A set has the value that it did not have before.
     #[inline]
     pub fn keep(&mut self, number: i64) {
         if let ValueNumbers::Interned(values) = self {
-            values.values[number as usize].uses += 1;
+            values.values.get_mut(number as u32).uses += 1;
         }
     }
 
@@ -96,7 +113,7 @@ impl ValueNumbers {
     #[inline]
     pub fn release(&mut self, number: i64) {
         if let ValueNumbers::Interned(values) = self {
-            values.values[number as usize].uses -= 1;
+            values.values.get_mut(number as u32).uses -= 1;
             values.released.push(number);
         }
     }
@@ -109,8 +126,9 @@ impl ValueNumbers {
     }
 }
 
+#[derive(Clone)]
 struct Interned {
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
     /// How many sets have it.
     uses: usize,
 }
@@ -120,7 +138,7 @@ pub struct InternedValues {
     codec: RowCodec,
     encoded: EncodedRows,
     table: HashTable<(u64, u32)>,
-    values: Vec<Interned>,
+    values: Pages<Interned>,
     released: Vec<i64>,
     free: Vec<u32>,
 }
@@ -131,14 +149,14 @@ impl InternedValues {
             codec: RowCodec::new(types),
             encoded: EncodedRows::default(),
             table: HashTable::new(),
-            values: Vec::new(),
+            values: Pages::new(),
             released: Vec::new(),
             free: Vec::new(),
         }
     }
 
     fn bytes(&self, number: i64) -> &[u8] {
-        &self.values[number as usize].bytes
+        &self.values.get(number as u32).bytes
     }
 
     fn of_rows(&mut self, args: &[ArrayRef], calls: &[u32]) -> Result<Vec<i64>> {
@@ -156,7 +174,7 @@ impl InternedValues {
     fn intern(&mut self, bytes: &[u8]) -> i64 {
         let hash = HASHER.hash_one(bytes);
         let known = self.table.find(hash, |(known, at)| {
-            *known == hash && &*self.values[*at as usize].bytes == bytes
+            *known == hash && &*self.values.get(*at).bytes == bytes
         });
         if let Some((_, at)) = known {
             return i64::from(*at);
@@ -167,13 +185,10 @@ impl InternedValues {
         };
         let at = match self.free.pop() {
             Some(at) => {
-                self.values[at as usize] = new;
+                *self.values.get_mut(at) = new;
                 at
             }
-            None => {
-                self.values.push(new);
-                (self.values.len() - 1) as u32
-            }
+            None => self.values.push(new),
         };
         self.table
             .insert_unique(hash, (hash, at), |(hash, _)| *hash);
@@ -182,7 +197,7 @@ impl InternedValues {
 
     fn forget_released(&mut self) {
         while let Some(number) = self.released.pop() {
-            let value = &mut self.values[number as usize];
+            let value = self.values.get(number as u32);
             if value.uses > 0 {
                 continue;
             }
@@ -191,7 +206,7 @@ impl InternedValues {
             // A value released twice has been forgotten before.
             if let Ok(entry) = self.table.find_entry(hash, found) {
                 entry.remove();
-                value.bytes = Box::default();
+                self.values.get_mut(number as u32).bytes = Arc::default();
                 self.free.push(number as u32);
             }
         }
@@ -202,7 +217,6 @@ impl InternedValues {
 mod tests {
     use super::*;
     use arrow_array::{Int64Array, StringViewArray};
-    use std::sync::Arc;
 
     fn texts(values: &[&str]) -> Vec<ArrayRef> {
         vec![Arc::new(StringViewArray::from(values.to_vec()))]
