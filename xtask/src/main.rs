@@ -19,8 +19,8 @@ Tools of the house.
                           (`--only NAME,NAME`, `--quick`); THALWEG names a binary to use
   cargo xtask rocksdb     clippy and tests of the store in RocksDB, with a libclang of its own if the
                           system has none; arguments go to `cargo test`
-  cargo xtask services    the servers that tests start, installed under the target directory; about a
-                          minute, once
+  cargo xtask services    the servers that tests start, installed under the target directory; a minute
+                          and a half, once
   cargo xtask sim         the simulator, built for speed: `--seed S`, `--count N`, `--trace`
   cargo xtask help        this text
 ";
