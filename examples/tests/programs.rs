@@ -27,3 +27,18 @@ fn a_program_changes_its_rules_while_it_runs() {
         60 ms: bob wants 300 EUR of at most 200, refusal 2\n";
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }
+
+#[test]
+fn a_program_goes_on_with_one_pipeline_while_the_other_starts_again() {
+    let program = env!("CARGO_BIN_EXE_regions");
+    let output = Command::new(program).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let task = "Generator Source -> orders -> Reduce -> ForEach (1/1)";
+    let expected = format!(
+        "orders: started 2 times\n\
+         clicks: started 1 times\n\
+         task `{task}`: the network is down\n\
+         started again: {task}\n"
+    );
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}

@@ -47,6 +47,18 @@ mod tests {
     }
 
     #[test]
+    fn without_a_setting_there_are_half_as_many_groups_again_as_instances_and_some_more() {
+        for (parallelism, groups) in [(1, 128), (85, 128), (86, 256), (1000, 2048)] {
+            assert_eq!(
+                default_max_parallelism(parallelism),
+                groups,
+                "{parallelism}"
+            );
+        }
+        assert_eq!(default_max_parallelism(32_768), 32_768);
+    }
+
+    #[test]
     fn every_subtask_owns_one_contiguous_range_and_all_groups_are_owned() {
         for max in [1u32, 7, 128, 1000] {
             for parallelism in 1..=max.min(40) {

@@ -5,6 +5,7 @@ mod explain;
 mod insert;
 mod job;
 mod relations;
+mod restart;
 mod show;
 
 use std::collections::BTreeMap;

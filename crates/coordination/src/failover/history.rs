@@ -62,6 +62,13 @@ impl ExceptionHistory {
         self.failures.truncate(self.size);
     }
 
+    /// The newest failure has led to something else than was thought.
+    pub fn correct(&mut self, restarted: Restarted) {
+        if let Some(newest) = self.failures.front_mut() {
+            newest.restarted = restarted;
+        }
+    }
+
     /// The newest failures, newest first.
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
         self.failures.iter()
@@ -90,5 +97,8 @@ mod tests {
         }
         let kept: Vec<i64> = history.failures().map(|failure| failure.at_ms).collect();
         assert_eq!((kept, history.total()), (vec![3, 2], 3));
+        history.correct(Restarted::Nothing);
+        let restarted: Vec<_> = history.failures().map(|f| &f.restarted).collect();
+        assert_eq!(restarted, [&Restarted::Nothing, &Restarted::All]);
     }
 }

@@ -1,9 +1,14 @@
 //! Broadcast state: equal copies in all instances, for reading on one side and writing on the other.
 
+use std::time::Duration;
+
 use thalweg_core::error::{ErrorKind, Result};
 use thalweg_core::operator::{BroadcastContext, BroadcastOperator, Context, Output};
 use thalweg_core::rows::Record;
-use thalweg_core::state::{BroadcastState, ListState, ValueState};
+use thalweg_core::state::{
+    BroadcastState, ListState, MapState, ReducingState, StateTtlConfig, TtlListState, TtlMapState,
+    TtlValueState, ValueState,
+};
 use thalweg_core::time::EventTime;
 use thalweg_dataflow::environment::StreamExecutionEnvironment;
 use thalweg_dataflow::stream::DataStream;
@@ -237,4 +242,77 @@ fn a_rule_is_applied_once_to_each_of_more_keys_than_are_in_memory() {
         let expected: Vec<_> = (0..KEYS).map(|key| (key, RULES / 50)).collect();
         assert_eq!(counts, expected, "in a store: {store}");
     }
+}
+
+/// Has something in a state of each kind, and tells for each which keys have.
+struct Kinds {
+    value: ValueState<i64>,
+    list: ListState<i64>,
+    map: MapState<i64, i64>,
+    sum: ReducingState<i64, fn(i64, i64) -> i64>,
+    ttl_value: TtlValueState<i64>,
+    ttl_list: TtlListState<i64>,
+    ttl_map: TtlMapState<i64, i64>,
+}
+
+impl BroadcastOperator<i64, i64, String> for Kinds {
+    fn process(&mut self, n: Record<i64>, ctx: &mut Context, _: &mut Output<String>) -> Result<()> {
+        let n = n.value;
+        match n % 7 {
+            0 => self.value.set(ctx, n),
+            1 => self.list.add(ctx, n),
+            2 => self.map.insert(ctx, n, n).map(drop),
+            3 => self.sum.add(ctx, n),
+            4 => self.ttl_value.set(ctx, n),
+            5 => self.ttl_list.add(ctx, n),
+            _ => self.ttl_map.insert(ctx, n, n).map(drop),
+        }
+    }
+
+    fn process_broadcast(
+        &mut self,
+        kind: Record<i64>,
+        ctx: &mut BroadcastContext<'_>,
+        out: &mut Output<String>,
+    ) -> Result<()> {
+        let kind = kind.value;
+        let mut tell = |ctx: &mut Context| {
+            out.emit(format!("{kind}-{}", ctx.key::<i64>()?), EventTime(0));
+            Ok(())
+        };
+        match kind {
+            0 => ctx.apply_to_keyed_state(&self.value, &mut tell),
+            1 => ctx.apply_to_keyed_state(&self.list, &mut tell),
+            2 => ctx.apply_to_keyed_state(&self.map, &mut tell),
+            3 => ctx.apply_to_keyed_state(&self.sum, &mut tell),
+            4 => ctx.apply_to_keyed_state(&self.ttl_value, &mut tell),
+            5 => ctx.apply_to_keyed_state(&self.ttl_list, &mut tell),
+            _ => ctx.apply_to_keyed_state(&self.ttl_map, &mut tell),
+        }
+    }
+}
+
+#[test]
+fn keys_are_visited_that_have_something_in_that_state_and_no_others() {
+    let hour = StateTtlConfig::new(Duration::from_secs(3600));
+    let build = move |numbers: DataStream<i64>, kinds: DataStream<i64>| {
+        let keyed = numbers.key_by(|n| *n);
+        keyed
+            .connect(&kinds.broadcast_stream())
+            .process(move |states| Kinds {
+                value: states.value("value"),
+                list: states.list("list"),
+                map: states.map("map"),
+                sum: states.reducing("sum", |one, other| one + other),
+                ttl_value: states.with_ttl(hour).value("ttl value"),
+                ttl_list: states.with_ttl(hour).list("ttl list"),
+                ttl_map: states.with_ttl(hour).map("ttl map"),
+            })
+    };
+    check_two(
+        build,
+        "70@0 71@0 72@0 73@0 74@0 75@0 76@0 W@1 \
+         2>0@2 2>1@2 2>2@2 2>3@2 2>4@2 2>5@2 2>6@2 W@3",
+        "W@1 0-70@0 1-71@0 2-72@0 3-73@0 4-74@0 5-75@0 6-76@0 W@3",
+    );
 }

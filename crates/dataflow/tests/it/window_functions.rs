@@ -176,3 +176,16 @@ fn a_process_function_emits_to_side_outputs() {
     .side(&large)
     .check("a:1@0 b:20@1 W@9", "1@9 W@9 large>20@9");
 }
+
+#[test]
+fn a_process_function_sees_all_records_of_a_window_without_keys() {
+    let build = |stream: DataStream<i64>| {
+        let windows = TumblingEventTimeWindows::of(ms(10));
+        stream.window_all(windows).process(|(), window, rows, out| {
+            let sum: i64 = rows.iter().sum();
+            out.collect(sum * 100 + window.window().start);
+            Ok(())
+        })
+    };
+    check(build, "1@1 2@5 3@12 W@20", "300@9 310@19 W@20");
+}

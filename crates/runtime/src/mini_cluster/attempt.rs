@@ -85,6 +85,17 @@ impl Handle {
     }
 }
 
+/// Stops what runs when nobody is left to wait for it, because its supervisor panicked.
+struct Stop(Handle);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.control.end();
+        self.0.parkers.wake();
+        self.0.poke();
+    }
+}
+
 /// The threads of one region.
 struct Running {
     control: Arc<JobControl>,
@@ -109,6 +120,7 @@ pub(super) struct Attempt {
     request: Arc<CheckpointRequest>,
     clock: Arc<SystemClock>,
     handle: Handle,
+    _stop: Stop,
 }
 
 /// A region that has failed, and has no thread any more.
@@ -206,6 +218,7 @@ impl Attempt {
             listener: hearing.listener,
             request,
             clock: clock.clone(),
+            _stop: Stop(handle.clone()),
             handle,
         };
         let spawned = attempt.spawn_all(built.by_slot).and_then(|()| {

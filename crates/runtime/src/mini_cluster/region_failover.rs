@@ -22,6 +22,8 @@ use super::slots::task_names;
 pub(super) enum Outlook {
     /// The strategy has not been asked about the error.
     Open,
+    /// The strategy has said yes, and the wait is over.
+    Waited,
     /// The strategy has said no.
     Hopeless,
 }
@@ -97,7 +99,10 @@ impl Supervisor {
         let from = newest.as_ref().unwrap_or(&self.from);
         if from.checkpoint != attempt.durable() {
             // The newest one is damaged: the others have committed what an older one has not.
-            return Err(to_all(error));
+            return Err(Giving {
+                error,
+                outlook: Outlook::Waited,
+            });
         }
         attempt.restart(region, &self.spec, from).map_err(to_all)?;
         self.shared.set_status(JobStatus::Running);

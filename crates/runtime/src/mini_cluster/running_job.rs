@@ -132,14 +132,12 @@ impl Supervisor {
         let mut backoff = RestartBackoff::new(self.spec.config.restart.clone(), seed);
         let mut attempt = first;
         loop {
-            let ended = match self.run_regions(attempt, &mut backoff) {
-                (ended, Outlook::Open) => ended,
-                (mut ended, Outlook::Hopeless) => {
-                    let failed = || Error::internal("the job has failed without an error");
-                    let error = ended.error.take().unwrap_or_else(failed);
-                    return self.end_for_good(error, &ended);
-                }
-            };
+            let (mut ended, outlook) = self.run_regions(attempt, &mut backoff);
+            if outlook == Outlook::Hopeless {
+                let failed = || Error::internal("the job has failed without an error");
+                let error = ended.error.take().unwrap_or_else(failed);
+                return self.end_for_good(error, &ended);
+            }
             let cancelled = ended.cancelled || self.shared.is_cancelled();
             self.interrupt(&ended, cancelled);
             let stopped = self.shared.requests.take_stopped();
@@ -159,7 +157,8 @@ impl Supervisor {
                 return cleaned.map(|()| ended.checkpoints);
             };
             self.not_stopped(stopped, &error)?;
-            attempt = match self.restart(error, &mut backoff, &metrics) {
+            let waited = outlook == Outlook::Waited;
+            attempt = match self.restart((error, waited), &mut backoff, &metrics) {
                 Ok(attempt) => attempt,
                 Err(error) => {
                     if self.shared.is_cancelled() {
@@ -214,10 +213,10 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The next attempt after a failure.
+    /// The next attempt after a failure; at once if it was waited for.
     fn restart(
         &self,
-        mut error: Error,
+        (mut error, mut waited): (Error, bool),
         backoff: &mut RestartBackoff,
         metrics: &Metrics,
     ) -> Result<Attempt> {
@@ -227,14 +226,18 @@ impl Supervisor {
         };
         self.shared.set_status(JobStatus::Restarting);
         loop {
-            let now = self.clock.monotonic_nanos() / 1_000_000;
-            let Some(wait) = backoff.on_failure(error.kind(), now) else {
-                self.note(&error, Restarted::Nothing);
-                return Err(error);
-            };
-            self.note(&error, Restarted::All);
-            eprintln!("warning: the job has failed and starts again in {wait:?}: {error}");
-            self.wait(wait);
+            if std::mem::take(&mut waited) {
+                self.shared.exceptions().correct(Restarted::All);
+            } else {
+                let now = self.clock.monotonic_nanos() / 1_000_000;
+                let Some(wait) = backoff.on_failure(error.kind(), now) else {
+                    self.note(&error, Restarted::Nothing);
+                    return Err(error);
+                };
+                self.note(&error, Restarted::All);
+                eprintln!("warning: the job has failed and starts again in {wait:?}: {error}");
+                self.wait(wait);
+            }
             if self.shared.is_cancelled() {
                 return Err(cancellation());
             }

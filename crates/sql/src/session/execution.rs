@@ -1,11 +1,10 @@
 //! From a session's options to the settings of a job.
 
 use thalweg_core::config::{
-    CheckpointConfig, CheckpointMode, ClaimMode, ExecutionConfig, Recovery, RestartStrategy,
-    Retention, RuntimeMode,
+    CheckpointConfig, CheckpointMode, ClaimMode, ExecutionConfig, Recovery, Retention, RuntimeMode,
 };
 
-use super::Session;
+use super::{Session, restart};
 use crate::error::{SqlError, SqlResult};
 use crate::plan::physical::AggregatePhases;
 
@@ -122,7 +121,8 @@ impl Session {
                 claim: self.claim_mode()?,
             });
         }
-        config.restart = self.restart_strategy();
+        config.restart = restart::strategy(&self.options);
+        config.failover = restart::failover(&self.options);
         Ok(())
     }
 
@@ -150,47 +150,5 @@ impl Session {
             older
         };
         self.options.text(key)
-    }
-
-    fn restart_strategy(&self) -> RestartStrategy {
-        let key = |key: &str| format!("restart-strategy.{key}");
-        let count = |name: &str| {
-            let number = self.options.integer(&key(name));
-            number.and_then(|n| u32::try_from(n).ok()).unwrap_or(1)
-        };
-        let length = |name: &str| self.options.duration(&key(name)).unwrap_or_default();
-        let strategy = self
-            .options
-            .text("restart-strategy.type")
-            .unwrap_or_default();
-        match strategy.to_ascii_lowercase().replace('-', "").as_str() {
-            "none" | "off" | "disable" => RestartStrategy::None,
-            "fixeddelay" => RestartStrategy::FixedDelay {
-                attempts: count("fixed-delay.attempts"),
-                delay: length("fixed-delay.delay"),
-            },
-            "failurerate" => RestartStrategy::FailureRate {
-                max: count("failure-rate.max-failures-per-interval"),
-                interval: length("failure-rate.failure-rate-interval"),
-                delay: length("failure-rate.delay"),
-            },
-            _ => match RestartStrategy::exponential() {
-                RestartStrategy::ExponentialDelay {
-                    multiplier,
-                    reset_after,
-                    jitter,
-                    attempts,
-                    ..
-                } => RestartStrategy::ExponentialDelay {
-                    initial: length("exponential-delay.initial-backoff"),
-                    max: length("exponential-delay.max-backoff"),
-                    multiplier,
-                    reset_after,
-                    jitter,
-                    attempts,
-                },
-                other => other,
-            },
-        }
     }
 }

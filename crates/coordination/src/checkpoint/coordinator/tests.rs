@@ -1,5 +1,7 @@
 //! The rules one by one, and invariants under any sequence of events.
 
+mod parts;
+
 use super::*;
 use proptest::prelude::*;
 

@@ -155,6 +155,16 @@ option_table! {
         "Time before the first restart.";
     "restart-strategy.exponential-delay.max-backoff": Duration, Some("1 min"), Implemented,
         "The longest time before a restart.";
+    "restart-strategy.exponential-delay.backoff-multiplier": Double, Some("1.5"), Implemented,
+        "How many times as long the time before the next restart is.";
+    "restart-strategy.exponential-delay.reset-backoff-threshold": Duration, Some("1 h"), Implemented,
+        "After so long without a failure the next restart is taken for the first.";
+    "restart-strategy.exponential-delay.jitter-factor": Double, Some("0.1"), Implemented,
+        "The share of the time before a restart by which it is moved at random.";
+    "restart-strategy.exponential-delay.attempts-before-reset-backoff": Integer, None, Implemented,
+        "How often a job is restarted in a row; unset: without end.";
+    "jobmanager.execution.failover-strategy": OneOf(&["region", "full"]), Some("region"),
+        Implemented, "What starts again when a task fails: its region, or the whole job.";
     "state.backend.type": OneOf(&["hashmap", "rocksdb", "forst"]), Some("hashmap"), DefaultOnly,
         "Where keyed state lives.";
     "state.backend": OneOf(&["hashmap", "rocksdb", "forst"]), Some("hashmap"), DefaultOnly,

@@ -262,3 +262,26 @@ fn small_state_stands_in_the_metadata_whole() {
     instance.check(&directory, 2, &[]);
     assert!(shared(&directory).is_empty());
 }
+
+/// The instance that starts again counts its changes from its own start, not from what was stored.
+#[test]
+fn an_instance_that_has_failed_and_starts_again_is_written_whole() {
+    let directory = Directory::new("again");
+    let (mut executor, mut instance) = (directory.executor(0), Instance::new());
+    instance.checkpoint(&mut executor, 1);
+    let tasks = BTreeSet::from([0]);
+    executor.on(
+        &Event::Failed {
+            tasks: tasks.clone(),
+        },
+        150,
+    );
+    executor.on(&Event::Restarted { tasks }, 160);
+    let mut again = Instance::new();
+    again.set(0..10, 7);
+    again.checkpoint(&mut executor, 2);
+    again.check(&directory, 2, &[2]);
+    again.set(3..5, 8);
+    again.checkpoint(&mut executor, 3);
+    again.check(&directory, 3, &[2, 3]);
+}
