@@ -3,6 +3,7 @@
 pub mod collect;
 pub mod collection;
 pub mod connect;
+pub mod delivery;
 pub mod filter;
 pub mod flat_map;
 pub mod interval_join;
@@ -14,3 +15,4 @@ pub mod reduce;
 pub mod sum;
 pub mod watermarks;
 pub mod window;
+pub mod write_ahead;

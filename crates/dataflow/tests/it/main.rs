@@ -11,6 +11,7 @@ mod recovery;
 mod rolling;
 mod savepoints;
 mod sessions;
+mod sinks;
 mod triggers;
 mod ttl;
 mod unaligned;
