@@ -96,7 +96,7 @@ impl Earlier<'_> {
     /// rows come again, but they stay, because a committed file never changes.
     ///
     /// # Errors
-    /// `Retryable` if the directory cannot be read.
+    /// `Retryable` if the directory cannot be read; `User` if it is none.
     pub(super) fn clear(&self, root: &Path, index: u32, parallelism: u32) -> Result<usize> {
         let mut living = BTreeMap::new();
         let mut behind = 0;
@@ -124,6 +124,12 @@ impl Earlier<'_> {
         };
         let walked = walk(root, &mut visit);
         walked.map_err(|error| {
+            if error.kind() == IoKind::NotADirectory {
+                return Error::user(format!(
+                    "cannot write to `{}`: it is no directory",
+                    root.display()
+                ));
+            }
             let message = format!("cannot clear `{}` of unfinished files", root.display());
             Error::new(ErrorKind::Retryable, message).with_source(error)
         })?;

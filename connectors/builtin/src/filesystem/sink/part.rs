@@ -69,7 +69,7 @@ impl Part {
         format: &PartFormat,
         now: ProcessingTime,
     ) -> Result<Self> {
-        fs::create_dir_all(&directory).map_err(failing(&directory))?;
+        create_directories(&directory).map_err(failing(&directory))?;
         let path = directory.join(names::in_progress(&visible));
         let file = File::create_new(&path).map_err(failing(&path))?;
         let body = if format.is_bulk() {
@@ -230,6 +230,25 @@ impl Place {
     fn failed(&self, error: io::Error) -> Error {
         failing(&self.path())(error)
     }
+}
+
+/// Creates a directory and those above it, so that they survive a crash with what is in them.
+pub(super) fn create_directories(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().unwrap_or(Path::new(""));
+    create_directories(parent)?;
+    match fs::create_dir(path) {
+        // Another instance was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        created => created?,
+    }
+    sync(if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    })
 }
 
 /// Makes the names in a directory durable.

@@ -83,20 +83,22 @@ impl Partitions {
         let (mut path, mut last) = (String::new(), String::new());
         let mut run: Vec<u32> = Vec::new();
         for row in 0..rows.num_rows() {
+            // Rows of one partition often come together.
+            if row > 0 && values.iter().all(|values| is_as_before(values, row)) {
+                run.push(index(row));
+                continue;
+            }
             path.clear();
             for (name, values) in self.names.iter().zip(&values) {
                 let value = (!values.is_null(row)).then(|| values.value(row));
                 let value = value.filter(|value| !value.is_empty());
                 partition_path::push(&mut path, name, value.unwrap_or(&self.default_name));
             }
-            // Rows of one partition often come together.
-            if path != last && !run.is_empty() {
+            if !run.is_empty() {
                 groups.entry(last.clone()).or_default().append(&mut run);
             }
-            if path != last {
-                last.clone_from(&path);
-            }
-            run.push(u32::try_from(row).unwrap_or(u32::MAX));
+            last.clone_from(&path);
+            run.push(index(row));
         }
         if !run.is_empty() {
             groups.entry(last).or_default().append(&mut run);
@@ -116,6 +118,16 @@ impl Partitions {
             })
             .collect()
     }
+}
+
+fn is_as_before(values: &StringArray, row: usize) -> bool {
+    let is_null = values.is_null(row);
+    is_null == values.is_null(row - 1) && (is_null || values.value(row) == values.value(row - 1))
+}
+
+fn index(row: usize) -> u32 {
+    // Arrow's batches are addressed by 32 bits when rows are taken.
+    u32::try_from(row).unwrap_or(u32::MAX)
 }
 
 fn internal(error: arrow_schema::ArrowError) -> Error {

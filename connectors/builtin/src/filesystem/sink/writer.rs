@@ -18,7 +18,7 @@ use super::commit::{Committable, PartFile};
 use super::leftovers::{Earlier, Written};
 use super::names;
 use super::owner::{self, Owner};
-use super::part::{Part, failing};
+use super::part::{Part, create_directories, failing};
 use super::partition::Partitions;
 use super::partition::pending::Pending;
 use super::{FileSink, Shared};
@@ -93,7 +93,7 @@ impl FileWriter {
     fn begin(&mut self, partition: &str, ctx: &mut Context) -> Result<Part> {
         if self.owner.is_none() {
             let root = self.root();
-            std::fs::create_dir_all(root).map_err(failing(root))?;
+            create_directories(root).map_err(failing(root))?;
             let lock = root.join(names::lock(&self.run, &self.attempt));
             self.owner = Some(Owner::lock(lock.clone()).map_err(failing(&lock))?);
         }

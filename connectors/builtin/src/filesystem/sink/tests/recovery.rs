@@ -133,6 +133,20 @@ fn a_part_that_is_gone_or_shorter_than_recorded_is_named() {
 }
 
 #[test]
+fn a_file_where_the_directory_should_be_is_an_error_of_the_user() {
+    let output = Output::new();
+    std::fs::write(&output.0, "").unwrap();
+    let error = Job::start(&output.table(&[]), 1, None).err().unwrap();
+    std::fs::remove_file(&output.0).unwrap();
+    assert_eq!(error.kind(), ErrorKind::User);
+    let expected = format!(
+        "cannot write to `{}`: it is no directory",
+        output.0.display()
+    );
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
 fn an_older_checkpoint_than_the_last_repeats_rows_and_changes_no_file() {
     let output = Output::new();
     let table = output.table(&[("sink.rolling-policy.rollover-interval", "1 ms")]);
@@ -219,5 +233,5 @@ fn survive(seed: u64) {
 
 #[test]
 fn every_row_appears_once_after_any_crash() {
-    (0..120).for_each(survive);
+    (0..80).for_each(survive);
 }
