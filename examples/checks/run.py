@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the answers of the examples with independent ones.
 
-    run.py BINARY [--only flights,nexmark,savepoints,wordcount] [--quick]
+    run.py BINARY [--only flights,guarantees,nexmark,savepoints,wordcount] [--quick]
     run.py --golden
 
 BINARY is the `thalweg` to test. --only takes names of examples, or beginnings of the names of checks such
@@ -16,6 +16,7 @@ import tempfile
 import time
 
 import flights
+import guarantees
 import nexmark
 import savepoints
 import wordcount
@@ -26,6 +27,7 @@ EXAMPLES = {
     "flights": flights,
     "nexmark": nexmark,
     "savepoints": savepoints,
+    "guarantees": guarantees,
 }
 
 

@@ -42,3 +42,14 @@ fn a_program_goes_on_with_one_pipeline_while_the_other_starts_again() {
     );
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
 }
+
+#[test]
+fn tables_outside_of_a_job_that_fails_have_every_payment_and_balance_once() {
+    let program = env!("CARGO_BIN_EXE_outside_systems");
+    let output = Command::new(program).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let expected = "failed: true\n\
+        60000 payments, each once: true\n\
+        balances: {0: 12000, 1: 12000, 2: 12000, 3: 12000, 4: 12000}\n";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}

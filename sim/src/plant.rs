@@ -5,6 +5,8 @@
 pub enum Plant {
     /// A committer that forgets what it has committed, so that a repeated commit appears twice.
     CommitTwice,
+    /// A target without transactions says that it has a batch once it was asked for it.
+    TrustAsked,
     /// Sinks hear that a checkpoint is durable as soon as it is asked for.
     CommitEarly,
     /// The snapshot of one instance is not in the checkpoint.
@@ -39,8 +41,9 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 16] = [
+    pub const ALL: [Plant; 17] = [
         Plant::CommitTwice,
+        Plant::TrustAsked,
         Plant::CommitEarly,
         Plant::DropSnapshot,
         Plant::LoseTimer,
@@ -61,9 +64,10 @@ impl Plant {
     /// The properties one of which must be seen not to hold.
     pub fn breaks(self) -> &'static [&'static str] {
         match self {
-            Plant::CommitTwice | Plant::CommitEarly | Plant::CommitSavepoint => {
-                &["exactly once", "replay"]
-            }
+            Plant::CommitTwice
+            | Plant::TrustAsked
+            | Plant::CommitEarly
+            | Plant::CommitSavepoint => &["exactly once", "replay"],
             Plant::DropSnapshot
             | Plant::ForgetMetadata
             | Plant::ForgetRemoved

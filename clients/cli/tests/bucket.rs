@@ -74,7 +74,8 @@ fn start(folder: &Path, endpoint: &str, parallelism: u32, from: Option<&str>) ->
              'rows-per-second' = '1000', 'number-of-rows' = '{ROWS}',
              'fields.id.kind' = 'sequence', 'fields.id.start' = '0', 'fields.id.end' = '{last}');
          CREATE TABLE copies (id BIGINT) WITH ('connector' = 'filesystem',
-             'path' = '{copies}', 'format' = 'csv');
+             'path' = '{copies}', 'format' = 'csv',
+             'sink.rolling-policy.rollover-interval' = '50 ms');
          INSERT INTO copies SELECT id FROM numbers;"
     );
     fs::write(&script, text).unwrap();

@@ -191,3 +191,47 @@ fn what_is_written_to_files_reads_back() {
     );
     prints(&sql(&text, &["--final"]), "{\"a\":1}\n{\"a\":2}\n");
 }
+
+#[test]
+fn a_partitioned_table_is_written_by_as_many_instances_as_it_says_and_reads_back() {
+    let folder = Folder::new("partitioned");
+    let path = folder.0.join("t").display().to_string();
+    let script = |instances: &str| {
+        format!(
+            "CREATE TABLE t (a INT, `day` DATE) PARTITIONED BY (`day`) WITH (
+               'connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv',
+               'sink.parallelism' = '{instances}',
+               'sink.partition-commit.policy.kind' = 'success-file');
+             INSERT INTO t VALUES (1, DATE '2026-01-01'), (2, DATE '2026-01-02'), (3, NULL);
+             SELECT * FROM t"
+        )
+    };
+    let refused = sql(&script("many"), &[]);
+    let message = "option `sink.parallelism` is `many`, but must be a number from 1";
+    assert!(err(&refused).contains(message), "{}", err(&refused));
+
+    let read = sql(&script("3"), &["--final", "--output", "json"]);
+    assert_eq!((read.status.code(), err(&read)), (Some(0), String::new()));
+    let read = out(&read);
+    let mut rows: Vec<&str> = read.lines().collect();
+    rows.sort_unstable();
+    assert_eq!(
+        rows,
+        [
+            r#"{"a":1,"day":"2026-01-01"}"#,
+            r#"{"a":2,"day":"2026-01-02"}"#,
+            r#"{"a":3,"day":null}"#
+        ]
+    );
+    let mut instances = Vec::new();
+    for partition in fs::read_dir(&path).unwrap() {
+        let partition = partition.unwrap().path();
+        assert!(partition.join("_SUCCESS").exists(), "{partition:?}");
+        for file in fs::read_dir(&partition).unwrap() {
+            let name = file.unwrap().file_name().to_string_lossy().into_owned();
+            instances.extend(name.strip_suffix("-0.csv").map(|name| name.chars().last()));
+        }
+    }
+    instances.sort_unstable();
+    assert_eq!(instances, [Some('0'), Some('1'), Some('2')]);
+}

@@ -76,6 +76,15 @@ impl Folder {
         path.display().to_string()
     }
 
+    /// Hidden files of the output with an ending.
+    fn hidden(&self, ending: &str) -> usize {
+        let files = fs::read_dir(self.0.join("copies")).into_iter().flatten();
+        let names = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
+        names
+            .filter(|name| name.starts_with('.') && name.ends_with(ending))
+            .count()
+    }
+
     /// The committed numbers, sorted.
     fn copies(&self) -> Vec<u64> {
         let mut copies = Vec::new();
@@ -192,6 +201,33 @@ fn a_job_is_saved_stopped_killed_and_started_again_and_has_every_row_once() {
         );
         assert!(!Path::new(path).exists());
     }
+}
+
+#[test]
+fn jobs_from_one_savepoint_write_beside_each_other_and_one_is_killed() {
+    let folder = Folder::new("beside");
+    let script = folder.script(10_000);
+    let first = Running::start(&folder, &["run", "-f", &script]);
+    let savepoint = path_of(&folder.says(&["savepoint", &first.id, "saved"]));
+    let from = ["run", "-s", &savepoint, "-f", &script];
+    let mut second = Running::start(&folder, &from);
+    while folder.hidden(".inprogress") < 2 {
+        assert!(second.child.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::yield_now();
+    }
+    let before = folder.copies();
+    second.child.kill().unwrap();
+    second.child.wait().unwrap();
+    let third = Running::start(&folder, &from);
+    assert_eq!(first.ends(), (Some(0), String::new()));
+    assert_eq!(third.ends(), (Some(0), String::new()));
+    // What the savepoint held is there once, what came behind it is of both jobs.
+    let saved = before.len() as u64;
+    assert_eq!(before, (0..saved).collect::<Vec<_>>());
+    let mut expected: Vec<u64> = (0..ROWS).chain(saved..ROWS).collect();
+    expected.sort_unstable();
+    assert!(folder.copies() == expected, "rows are lost or repeated");
+    assert_eq!(folder.hidden(""), 0, "nothing is left over");
 }
 
 #[test]

@@ -2,10 +2,13 @@
 //!
 //! Reading: `path` names a file, a directory (with its sub-directories) or a glob; files whose
 //! names begin with `.` or `_` are passed over; `.gz` and `.zst` files are decompressed. Writing:
-//! each instance writes a hidden file and gives it its visible name when it is whole.
+//! each instance writes a hidden file and gives it its visible name when it is whole. The columns
+//! of `PARTITIONED BY` are in directories, not in files.
 
 mod buffer;
 mod files;
+mod partition_columns;
+mod partition_path;
 mod sink;
 mod source;
 #[cfg(test)]
@@ -18,38 +21,31 @@ use thalweg_core::error::Result;
 use thalweg_core::sink::SinkFactory;
 use thalweg_core::source::SourceFactory;
 
-const OPTIONS: &[ConnectorOption] = &[
-    ConnectorOption {
-        key: "path",
-        doc: "A file, a directory or a glob.",
-        default: "",
-    },
-    ConnectorOption {
-        key: "format",
-        doc: "csv, json, raw or parquet.",
-        default: "",
-    },
-    ConnectorOption {
-        key: "csv.*",
-        doc: "Options of the csv format.",
-        default: "",
-    },
-    ConnectorOption {
-        key: "json.*",
-        doc: "Options of the json format.",
-        default: "",
-    },
-    ConnectorOption {
-        key: "raw.*",
-        doc: "Options of the raw format.",
-        default: "",
-    },
-    ConnectorOption {
-        key: "parquet.*",
-        doc: "Options of the parquet format.",
-        default: "",
-    },
+use self::sink::SINK_OPTIONS;
+use crate::options::option;
+
+const FORMAT_OPTIONS: [ConnectorOption; 6] = [
+    option("path", "A file, a directory or a glob.", ""),
+    option("format", "csv, json, raw or parquet.", ""),
+    option("csv.*", "Options of the csv format.", ""),
+    option("json.*", "Options of the json format.", ""),
+    option("raw.*", "Options of the raw format.", ""),
+    option("parquet.*", "Options of the parquet format.", ""),
 ];
+
+static OPTIONS: [ConnectorOption; FORMAT_OPTIONS.len() + SINK_OPTIONS.len()] = {
+    let mut all = [FORMAT_OPTIONS[0]; FORMAT_OPTIONS.len() + SINK_OPTIONS.len()];
+    let mut place = 0;
+    while place < all.len() {
+        all[place] = if place < FORMAT_OPTIONS.len() {
+            FORMAT_OPTIONS[place]
+        } else {
+            SINK_OPTIONS[place - FORMAT_OPTIONS.len()]
+        };
+        place += 1;
+    }
+    all
+};
 
 /// The connector.
 pub struct FileSystem;
@@ -60,7 +56,7 @@ impl TableConnector for FileSystem {
     }
 
     fn options(&self) -> &'static [ConnectorOption] {
-        OPTIONS
+        &OPTIONS
     }
 
     fn prunes_fields(&self, table: &TableSpec) -> bool {

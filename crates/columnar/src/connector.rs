@@ -94,6 +94,24 @@ pub trait TableConnector: Send + Sync {
         )))
     }
 
+    /// How many instances a sink of the table has; as many as the stream in front of it if this is
+    /// `None`. Asked of connectors with the option `sink.parallelism`.
+    ///
+    /// # Errors
+    /// `User` for a value that is no number from 1.
+    fn sink_parallelism(&self, table: &TableSpec) -> Result<Option<u32>> {
+        let Some(text) = table.options.get("sink.parallelism") else {
+            return Ok(None);
+        };
+        match text.trim().parse() {
+            Ok(instances) if instances > 0 => Ok(Some(instances)),
+            _ => Err(Error::user(format!(
+                "table `{}`: option `sink.parallelism` is `{text}`, but must be a number from 1",
+                table.name
+            ))),
+        }
+    }
+
     /// Whether the sink takes updates and deletions; if not, only insertions may be written.
     fn accepts_updates(&self) -> bool {
         false

@@ -15,9 +15,14 @@
 //! nobody knows whether they were: a commit must be idempotent. What was written behind that
 //! checkpoint is never committed. A job that stores no checkpoints commits once, at its end.
 
+mod guarantee;
+
+pub use guarantee::{DeliveryGuarantee, NoGuarantee};
+
 use crate::container::Payload;
 use crate::error::Result;
 use crate::operator::{Context, Setup};
+use crate::time::ProcessingTime;
 use crate::watermark::{Watermark, WatermarkStatus};
 
 /// One parallel instance of a sink.
@@ -65,11 +70,28 @@ pub trait SinkWriter: Send {
         Ok(())
     }
 
+    /// The clock has reached a timer that the writer has registered.
+    ///
+    /// # Errors
+    /// Fails the task.
+    fn on_processing_timer(&mut self, _time: ProcessingTime, _ctx: &mut Context) -> Result<()> {
+        Ok(())
+    }
+
     /// Everything written so far must become durable, or at least leave this process.
     ///
     /// # Errors
     /// Fails the task.
     fn flush(&mut self, ctx: &mut Context) -> Result<()>;
+
+    /// As [`SinkWriter::flush`], for a savepoint. Several jobs may start from it, while this one
+    /// goes on: what it holds must not change any more.
+    ///
+    /// # Errors
+    /// Fails the task.
+    fn flush_for_savepoint(&mut self, ctx: &mut Context) -> Result<()> {
+        self.flush(ctx)
+    }
 
     /// What was written since the last call, for a [`Committer`] to make it appear. Called right
     /// after [`SinkWriter::flush`] or [`SinkWriter::finish`]; only of a sink that has a committer.

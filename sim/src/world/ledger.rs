@@ -1,16 +1,18 @@
 //! The outside world that sinks write to: what is committed there stays, whatever happens to the
 //! process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{from_bytes, to_bytes};
 use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::operator::{Context, Setup};
 use thalweg_core::rows::Rows;
 use thalweg_core::sink::{Committer, SinkFactory, SinkWriter};
 use thalweg_core::watermark::Watermark;
+use thalweg_dataflow::operators::write_ahead::{BatchId, WriteAheadTarget};
 
 use super::power::Power;
 use crate::checker::watermarks::Rising;
@@ -33,6 +35,7 @@ struct State {
     epoch: u64,
     failing_in: Option<u64>,
     stopped: bool,
+    asked: BTreeSet<u64>,
 }
 
 /// A ledger of committed rows.
@@ -61,6 +64,14 @@ impl Ledger {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, transaction: u64) -> bool {
+        let mut state = self.state();
+        if self.plant == Some(Plant::TrustAsked) && !state.asked.insert(transaction) {
+            return true;
+        }
+        state.committed.contains_key(&transaction)
     }
 
     /// What is committed, by transaction.
@@ -197,4 +208,19 @@ impl Committer for LedgerCommitter {
         }
         Ok(())
     }
+}
+
+/// A batch is a transaction: it is there as a whole, under its id.
+impl WriteAheadTarget<String> for Ledger {
+    fn has(&mut self, id: &BatchId) -> Result<bool> {
+        Ok(Ledger::has(self, transaction(id)))
+    }
+
+    fn write(&mut self, id: &BatchId, rows: Vec<String>) -> Result<()> {
+        self.commit(transaction(id), rows)
+    }
+}
+
+fn transaction(id: &BatchId) -> u64 {
+    stable_hash_bytes(&to_bytes(id))
 }

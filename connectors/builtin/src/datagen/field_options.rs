@@ -7,7 +7,7 @@ use std::str::FromStr;
 use thalweg_columnar::connector::TableSpec;
 use thalweg_core::error::{Error, Result};
 
-use crate::options::{parsed, wrong};
+use crate::options::{parse_duration_ms, parsed, wrong};
 
 /// The `fields.*` options of a table, and which of them have been asked for.
 pub struct FieldOptions<'a> {
@@ -115,7 +115,7 @@ impl<'a> FieldOptions<'a> {
             return Ok(0);
         };
         let what = "a duration such as `500 ms`, `10 s`, `5 min`, `2 h` or `1 d`";
-        duration_ms(text).ok_or_else(|| self.wrong(column, option, text, what))
+        parse_duration_ms(text).ok_or_else(|| self.wrong(column, option, text, what))
     }
 
     /// The error for a wrong value.
@@ -153,35 +153,17 @@ impl<'a> FieldOptions<'a> {
     }
 }
 
-fn duration_ms(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    let unit = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "ms" | "milli" | "millis" | "millisecond" | "milliseconds" => 1,
-        "s" | "sec" | "secs" | "second" | "seconds" => 1000,
-        "m" | "min" | "minute" | "minutes" => 60_000,
-        "h" | "hour" | "hours" => 3_600_000,
-        "d" | "day" | "days" => 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(unit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn durations_are_read_as_flink_writes_them() {
-        assert_eq!(duration_ms("500"), Some(500));
-        assert_eq!(duration_ms(" 10s "), Some(10_000));
-        assert_eq!(duration_ms("2 Days"), Some(172_800_000));
-        assert_eq!(duration_ms("3 weeks"), None);
-        assert_eq!(duration_ms("s"), None);
-        assert_eq!(duration_ms("18446744073709551615 s"), None);
+        assert_eq!(parse_duration_ms("500"), Some(500));
+        assert_eq!(parse_duration_ms(" 10s "), Some(10_000));
+        assert_eq!(parse_duration_ms("2 Days"), Some(172_800_000));
+        assert_eq!(parse_duration_ms("3 weeks"), None);
+        assert_eq!(parse_duration_ms("s"), None);
+        assert_eq!(parse_duration_ms("18446744073709551615 s"), None);
     }
 }

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
 use thalweg_columnar::ColumnBatch;
 use thalweg_columnar::connector::{ScanRequest, TableSpec};
@@ -23,6 +24,7 @@ use thalweg_formats::{Decoder, FormatOptions, Origin};
 
 use super::buffer::{OpenFile, RECORD_BYTES_MAX};
 use super::files;
+use super::partition_columns::PartitionColumns;
 use crate::options::{format_error, format_options, required};
 
 const SPLIT_BYTES_MIN: u64 = 8 << 20;
@@ -48,8 +50,11 @@ pub struct FileSource {
     path: String,
     format: String,
     options: FormatOptions,
+    /// The columns in files.
     schema: SchemaRef,
+    /// Those of them that are read.
     projection: Vec<usize>,
+    partitions: Option<PartitionColumns>,
     batch_rows: usize,
 }
 
@@ -65,12 +70,18 @@ impl FileSource {
             ));
         }
         let format = required(table, "format")?;
+        let partitions = PartitionColumns::new(table, &scan.projection)?;
+        let (schema, projection) = match &partitions {
+            Some(partitions) => partitions.in_files(),
+            None => (table.schema.clone(), scan.projection.clone()),
+        };
         let source = FileSource {
             path: required(table, "path")?,
             options: format_options(table, &format),
             format,
-            schema: table.schema.clone(),
-            projection: scan.projection.clone(),
+            schema,
+            projection,
+            partitions,
             batch_rows: scan.batch_rows,
         };
         files::list(&source.path).map_err(|e| e.context(format!("table `{}`", table.name)))?;
@@ -143,6 +154,7 @@ impl SourceFactory for FileSource {
                 projection: self.projection.clone(),
                 batch_rows: self.batch_rows,
                 options: self.options.clone(),
+                partitions: self.partitions.clone(),
                 open: None,
             }));
         }
@@ -150,6 +162,7 @@ impl SourceFactory for FileSource {
             own,
             splits,
             decoder: self.decoder()?,
+            partitions: self.partitions.clone(),
             batch_rows: self.batch_rows,
             open: None,
             skipped: 0,
@@ -166,6 +179,7 @@ struct LineReader {
     own: Vec<FileSplit>,
     splits: OperatorListState<FileSplit>,
     decoder: Box<dyn Decoder>,
+    partitions: Option<PartitionColumns>,
     batch_rows: usize,
     open: Option<OpenFile>,
     skipped: u64,
@@ -268,6 +282,17 @@ impl LineReader {
     }
 }
 
+fn with_partitions(
+    partitions: &mut Option<PartitionColumns>,
+    rows: RecordBatch,
+    path: &str,
+) -> Result<RecordBatch> {
+    match partitions {
+        Some(partitions) => partitions.add(&rows, path),
+        None => Ok(rows),
+    }
+}
+
 fn skip_line(file: &mut File) -> Result<u64> {
     let mut buffer = [0u8; 4096];
     let mut skipped = 0u64;
@@ -303,6 +328,7 @@ impl SourceReader for LineReader {
         // Rows before a malformed one are still good.
         if self.decoder.rows() > 0 {
             let rows = self.decoder.flush().map_err(format_error)?;
+            let rows = with_partitions(&mut self.partitions, rows, &split.path)?;
             out.emit(Box::new(ColumnBatch::insertions(rows)));
         }
         let skipped = self.decoder.skipped();
@@ -333,6 +359,7 @@ struct ParquetFiles {
     projection: Vec<usize>,
     batch_rows: usize,
     options: FormatOptions,
+    partitions: Option<PartitionColumns>,
     open: Option<thalweg_formats::parquet::ParquetReader>,
 }
 
@@ -358,6 +385,7 @@ impl SourceReader for ParquetFiles {
             Some(rows) => {
                 // The position of a Parquet split counts rows.
                 splits[0].position = reader.position();
+                let rows = with_partitions(&mut self.partitions, rows, &split.path)?;
                 out.emit(Box::new(ColumnBatch::insertions(rows)));
                 self.open = Some(reader);
             }

@@ -14,6 +14,7 @@ mod regions;
 mod rolling;
 mod savepoints;
 mod sessions;
+mod sinks;
 mod triggers;
 mod ttl;
 mod unaligned;

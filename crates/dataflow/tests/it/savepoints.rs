@@ -2,6 +2,7 @@
 
 mod changed;
 mod refused;
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,10 +4,12 @@
 //! finds them there.
 
 use thalweg_core::container::Payload;
+use thalweg_core::element::{Barrier, BarrierKind};
 use thalweg_core::error::Result;
 use thalweg_core::operator::{Context, Setup};
 use thalweg_core::sink::{Committer, SinkFactory, SinkWriter};
 use thalweg_core::state::{OperatorListState, Redistribution};
+use thalweg_core::time::ProcessingTime;
 use thalweg_core::watermark::{Watermark, WatermarkStatus};
 
 const COMMITTABLES: &str = "_committables";
@@ -85,13 +87,26 @@ impl SinkStage {
         self.writer.write_status(status, ctx)
     }
 
-    /// A checkpoint cuts the stream here.
+    /// Fires a timer of the writer.
     ///
     /// # Errors
     /// What the writer fails with.
-    pub fn pass_barrier(&mut self, checkpoint: u64, ctx: &mut Context) -> Result<()> {
-        self.writer.flush(ctx)?;
-        self.prepare(checkpoint, ctx)
+    pub fn on_processing_timer(&mut self, time: ProcessingTime, ctx: &mut Context) -> Result<()> {
+        self.writer.on_processing_timer(time, ctx)
+    }
+
+    /// A checkpoint or savepoint cuts the stream here.
+    ///
+    /// # Errors
+    /// What the writer fails with.
+    pub fn pass_barrier(&mut self, barrier: Barrier, ctx: &mut Context) -> Result<()> {
+        match barrier.kind {
+            BarrierKind::Checkpoint => self.writer.flush(ctx)?,
+            BarrierKind::Savepoint | BarrierKind::Suspend => {
+                self.writer.flush_for_savepoint(ctx)?;
+            }
+        }
+        self.prepare(barrier.checkpoint, ctx)
     }
 
     /// The stream ends here.

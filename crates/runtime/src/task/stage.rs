@@ -411,10 +411,17 @@ impl Stage {
     }
 
     fn fire_processing_timers(&mut self) -> Result<()> {
-        let StageBody::Operator(operator) = &mut self.body else {
-            // Sources and sinks have no timer callback.
-            while self.ctx.pop_processing_timer()?.is_some() {}
-            return Ok(());
+        let operator = match &mut self.body {
+            StageBody::Operator(operator) => operator,
+            StageBody::Sink(sink) => {
+                let due = self.ctx.pop_processing_timer()?;
+                return due.map_or(Ok(()), |time| sink.on_processing_timer(time, &mut self.ctx));
+            }
+            StageBody::Source(_) => {
+                // Sources have no timer callback.
+                while self.ctx.pop_processing_timer()?.is_some() {}
+                return Ok(());
+            }
         };
         for _ in 0..TIMERS_PER_CALL_MAX {
             if self.out.is_full() {

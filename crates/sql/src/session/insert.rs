@@ -51,7 +51,10 @@ impl Session {
                     .sink(&table.spec)
                     .map_err(|error| SqlError::catalog(error.to_string()))?;
                 let name = format!("Sink: {}", table.spec.name);
-                add_sink(planner, &stream, &name, NodeKind::Sink(sink), None);
+                let parallelism = connector
+                    .sink_parallelism(&table.spec)
+                    .map_err(|error| SqlError::catalog(error.to_string()))?;
+                add_sink(planner, &stream, &name, NodeKind::Sink(sink), parallelism);
             }
             Ok(())
         })?;

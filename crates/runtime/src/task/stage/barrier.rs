@@ -127,7 +127,7 @@ impl Stage {
     pub fn snapshot(&mut self, barrier: Barrier, listener: &SharedListener) -> Result<()> {
         self.last_barrier = barrier.checkpoint;
         if let StageBody::Sink(sink) = &mut self.body {
-            sink.pass_barrier(barrier.checkpoint, &mut self.ctx)?;
+            sink.pass_barrier(barrier, &mut self.ctx)?;
         }
         self.hand_over(Moment::Barrier(barrier.checkpoint), listener)
     }
