@@ -15,7 +15,9 @@ use thalweg_dataflow::stream::DataStream;
 use thalweg_runtime::MiniCluster;
 use thalweg_runtime::checkpoint::{CheckpointRequest, MemoryListener, SharedListener};
 use thalweg_runtime::driver::stepped::SteppedDriver;
-use thalweg_runtime::mini_cluster::{BuildSpec, ExceptionHistory, Part, Restarted, Slots, build};
+use thalweg_runtime::mini_cluster::{
+    BuildSpec, ExceptionHistory, JobStatus, Part, Restarted, Slots, build,
+};
 
 use super::recovery::{Directory, KEYS, Ledger, NUMBERS, environment, expected, numbers};
 
@@ -358,4 +360,34 @@ fn a_checkpoint_that_cannot_be_stored_takes_all_regions_back() {
     let restarted: Vec<_> = history.failures().map(|f| &f.restarted).collect();
     assert_eq!(restarted, [&Restarted::Nothing]);
     assert!(both.iter().all(|(_, watch)| watch.opened() == [1, 1]));
+}
+
+/// While one region waits for an hour, the failure of another is heard of, and so is who cancels.
+#[test]
+fn a_job_whose_regions_wait_to_start_again_can_be_cancelled() {
+    let directory = Directory::new("waiting");
+    let env = environment(&directory);
+    env.configure(|config| {
+        config.restart = RestartStrategy::FixedDelay {
+            attempts: 10,
+            delay: Duration::from_secs(3600),
+        };
+    });
+    let both: [(Ledger, Watch); 2] = Default::default();
+    for (ledger, watch) in &both {
+        let stream = watched(&env, ledger, watch, &[(0, 20)], ErrorKind::Retryable);
+        counted(&stream, ledger);
+    }
+    let running = MiniCluster
+        .start(&env.job_graph().unwrap(), &env.config())
+        .unwrap();
+    let client = running.client();
+    while client.exceptions().total() < 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!(client.status(), JobStatus::Restarting);
+    client.cancel();
+    let error = running.join().unwrap_err();
+    assert_eq!(error.message(), "the job was cancelled");
+    assert_eq!(client.status(), JobStatus::Canceled);
 }
