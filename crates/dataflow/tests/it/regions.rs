@@ -15,7 +15,9 @@ use thalweg_dataflow::stream::DataStream;
 use thalweg_runtime::MiniCluster;
 use thalweg_runtime::checkpoint::{CheckpointRequest, MemoryListener, SharedListener};
 use thalweg_runtime::driver::stepped::SteppedDriver;
-use thalweg_runtime::mini_cluster::{BuildSpec, ExceptionHistory, Part, Restarted, Slots, build};
+use thalweg_runtime::mini_cluster::{
+    BuildSpec, ExceptionHistory, JobStatus, Part, Restarted, Slots, build,
+};
 
 use super::recovery::{Directory, KEYS, Ledger, NUMBERS, environment, expected, numbers};
 
@@ -293,4 +295,99 @@ fn what_was_asked_for_before_a_task_was_there_is_not_meant_for_it() {
         assert!(listener.take(5).is_none(), "unaligned: {unaligned}");
         assert!(listener.take(6).is_some(), "unaligned: {unaligned}");
     }
+}
+
+#[test]
+fn regions_that_fail_at_once_or_one_after_the_other_all_commit_every_result_once() {
+    let directory = Directory::new("both");
+    let env = environment(&directory);
+    let both: [(Ledger, Watch); 2] = Default::default();
+    for ((ledger, watch), failing) in both
+        .iter()
+        .zip([&FAILURES, &[(1, 150), (0, 701), (1, 1400)]])
+    {
+        let stream = watched(&env, ledger, watch, failing, ErrorKind::Retryable);
+        counted(&stream, ledger);
+    }
+    let (ended, history) = run(&env);
+    ended.unwrap();
+    for (ledger, watch) in &both {
+        assert_eq!(ledger.values(), expected());
+        assert_eq!(
+            watch.opened(),
+            [4, 4],
+            "each starts again for its own failures"
+        );
+    }
+    assert_eq!(history.total(), 6);
+}
+
+/// What fails is no task, but what all of them have in common.
+#[test]
+fn a_checkpoint_that_cannot_be_stored_takes_all_regions_back() {
+    let (directory, both): (_, [(Ledger, Watch); 2]) =
+        (Directory::new("unstored"), Default::default());
+    let env = environment(&directory);
+    env.configure(|config| config.restart = RestartStrategy::None);
+    let (place, gone) = (directory.path().to_owned(), Directory::new("unstored-gone"));
+    let aside = gone.path().to_owned();
+    for (at, (ledger, watch)) in both.iter().enumerate() {
+        let stream = watched(&env, ledger, watch, &[], ErrorKind::Retryable);
+        if at > 0 {
+            counted(&stream, ledger);
+            continue;
+        }
+        // A file stands where the checkpoints were.
+        let (place, aside) = (place.clone(), aside.clone());
+        let seen = Arc::new(AtomicU64::new(0));
+        let stream = stream.map(move |n| {
+            if seen.fetch_add(1, Ordering::SeqCst) == 300 {
+                std::fs::rename(&place, &aside).unwrap();
+                std::fs::write(&place, "").unwrap();
+            }
+            n
+        });
+        counted(&stream, ledger);
+    }
+    let (ended, history) = run(&env);
+    std::fs::remove_file(&place).unwrap();
+    let error = ended.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("1 checkpoints in a row have failed"),
+        "{text}"
+    );
+    let restarted: Vec<_> = history.failures().map(|f| &f.restarted).collect();
+    assert_eq!(restarted, [&Restarted::Nothing]);
+    assert!(both.iter().all(|(_, watch)| watch.opened() == [1, 1]));
+}
+
+/// While one region waits for an hour, the failure of another is heard of, and so is who cancels.
+#[test]
+fn a_job_whose_regions_wait_to_start_again_can_be_cancelled() {
+    let directory = Directory::new("waiting");
+    let env = environment(&directory);
+    env.configure(|config| {
+        config.restart = RestartStrategy::FixedDelay {
+            attempts: 10,
+            delay: Duration::from_secs(3600),
+        };
+    });
+    let both: [(Ledger, Watch); 2] = Default::default();
+    for (ledger, watch) in &both {
+        let stream = watched(&env, ledger, watch, &[(0, 20)], ErrorKind::Retryable);
+        counted(&stream, ledger);
+    }
+    let running = MiniCluster
+        .start(&env.job_graph().unwrap(), &env.config())
+        .unwrap();
+    let client = running.client();
+    while client.exceptions().total() < 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!(client.status(), JobStatus::Restarting);
+    client.cancel();
+    let error = running.join().unwrap_err();
+    assert_eq!(error.message(), "the job was cancelled");
+    assert_eq!(client.status(), JobStatus::Canceled);
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use thalweg_coordination::checkpoint::Event;
 use thalweg_coordination::failover::Regions;
@@ -71,12 +72,18 @@ pub(super) struct Handle {
     control: Arc<JobControl>,
     parkers: Arc<Parkers>,
     events: SyncSender<Event>,
+    ended: SyncSender<usize>,
 }
+
+// No region: the supervisor shall look around.
+const NO_REGION: usize = usize::MAX;
 
 impl Handle {
     pub(super) fn cancel(&self) {
         self.control.cancel();
         self.parkers.wake();
+        // One that has no room has ends of threads to see to, and looks around then.
+        let _ = self.ended.try_send(NO_REGION);
     }
 
     /// Has the coordinator look around. One that has no room for an event looks anyway.
@@ -113,7 +120,6 @@ pub(super) struct Attempt {
     slots: Slots,
     /// Each thread, by its region, as it ends.
     ends: Receiver<usize>,
-    ended: SyncSender<usize>,
     master: Option<JoinHandle<u64>>,
     answers: Receiver<bool>,
     listener: Arc<StoringListener>,
@@ -180,10 +186,13 @@ impl Attempt {
         let slots = Slots::by_region(&spec.job, &regions);
         let request = Arc::new(CheckpointRequest::default());
         let hearing = Hearing::new(spec, from.checkpoint);
+        // Room for all threads, so that none waits to tell that it has ended.
+        let (ended, ends) = sync_channel(slots.count() + 1);
         let handle = Handle {
             control: Arc::default(),
             parkers: Arc::default(),
             events: hearing.sender,
+            ended,
         };
         handle.parkers.set(slots.parkers());
         let listener: SharedListener = hearing.listener.clone();
@@ -198,7 +207,6 @@ impl Attempt {
             metrics: metrics.map(Vec::as_slice),
         })?;
         let executor = spec.executor(&request, &hearing.listener);
-        let (ended, ends) = sync_channel(slots.count());
         let (answerer, answers) = sync_channel(1);
         let clock = Arc::new(SystemClock::default());
         let master = Master {
@@ -212,7 +220,6 @@ impl Attempt {
             running: BTreeMap::new(),
             slots,
             ends,
-            ended,
             master: None,
             answers,
             listener: hearing.listener,
@@ -259,7 +266,7 @@ impl Attempt {
             };
             let end = EndOfThread {
                 part: region,
-                ended: self.ended.clone(),
+                ended: self.handle.ended.clone(),
             };
             let (control, clock) = (control.clone(), self.clock.clone());
             let thread = spawn(index, slot, parkers.clone(), control, clock, end)?;
@@ -278,28 +285,30 @@ impl Attempt {
         self.listener.durable().unwrap_or(0)
     }
 
-    /// Waits until a region has failed while the others go on. `None` once no thread is left.
-    pub(super) fn next_failure(&mut self) -> Option<FailedRegion> {
-        while !self.running.is_empty() {
-            let Ok(region) = self.ends.recv() else {
-                // A sender is kept here.
-                return None;
-            };
-            let Some(running) = self.running.get_mut(&region) else {
-                continue;
-            };
-            running.left -= 1;
-            if running.left > 0 {
-                continue;
-            }
-            if let Some(error) = self.join_region(region) {
-                if !self.handle.control.is_stopped() {
-                    return Some(FailedRegion { region, error });
-                }
-                self.handle.control.fail(error);
-            }
+    /// Whether any thread is left.
+    pub(super) fn is_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// Waits until a region has failed while the others go on. `None` once a region has ended, somebody
+    /// cancels the job, or so much time has passed.
+    pub(super) fn next_failure(&mut self, wait: Option<Duration>) -> Option<FailedRegion> {
+        let region = match wait {
+            Some(wait) => self.ends.recv_timeout(wait).ok()?,
+            // A sender is kept here.
+            None => self.ends.recv().ok()?,
+        };
+        let running = self.running.get_mut(&region)?;
+        running.left -= 1;
+        if running.left > 0 {
+            return None;
         }
-        None
+        let error = self.join_region(region)?;
+        if self.handle.control.is_stopped() {
+            self.handle.control.fail(error);
+            return None;
+        }
+        Some(FailedRegion { region, error })
     }
 
     /// Waits for the threads of a region; what it has failed with.

@@ -8,8 +8,10 @@
 //!
 //! The others hear nothing of it but that for a while no checkpoint starts.
 
+use std::time::Duration;
+
 use thalweg_coordination::failover::{RestartBackoff, Restarted};
-use thalweg_core::error::Error;
+use thalweg_core::error::{Error, Result};
 use thalweg_core::host::Clock;
 
 use super::attempt::{Attempt, Ended, FailedRegion};
@@ -41,6 +43,13 @@ fn to_all(error: Error) -> Giving {
     }
 }
 
+/// A region that waits to start again.
+struct Away {
+    region: usize,
+    error: Error,
+    due: Duration,
+}
+
 impl Supervisor {
     /// Runs an attempt to its end, through the failures of its regions.
     pub(super) fn run_regions(
@@ -49,8 +58,18 @@ impl Supervisor {
         backoff: &mut RestartBackoff,
     ) -> (Ended, Outlook) {
         let mut outlook = Outlook::Open;
-        while let Some(failed) = attempt.next_failure() {
-            if let Err(giving) = self.restart_region(&mut attempt, failed, backoff) {
+        let mut away: Vec<Away> = Vec::new();
+        while attempt.is_running() || !away.is_empty() {
+            let due = away.iter().map(|away| away.due).min();
+            let wait = due.map(|due| due.saturating_sub(self.now()));
+            let next = match attempt.next_failure(wait) {
+                Some(failed) => self
+                    .lose(&attempt, failed, backoff)
+                    .map(|lost| away.push(lost)),
+                None => self.restart_due(&mut attempt, &mut away),
+            };
+            if let Err(giving) = next {
+                away.clear();
                 outlook = giving.outlook;
                 attempt.fail(giving.error);
             }
@@ -58,17 +77,20 @@ impl Supervisor {
         (attempt.join(), outlook)
     }
 
-    fn restart_region(
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.clock.monotonic_nanos())
+    }
+
+    /// A region has failed: when it starts again.
+    fn lose(
         &self,
-        attempt: &mut Attempt,
+        attempt: &Attempt,
         failed: FailedRegion,
         backoff: &mut RestartBackoff,
-    ) -> Result<(), Giving> {
+    ) -> Result<Away, Giving> {
         let FailedRegion { region, error } = failed;
-        let Some(checkpoints) = &self.spec.checkpoints else {
-            return Err(to_all(error));
-        };
-        if attempt.regions.count() == 1 || !attempt.announce(region) {
+        let alone = self.spec.checkpoints.is_some() && attempt.regions.count() > 1;
+        if !alone || !attempt.announce(region) {
             return Err(to_all(error));
         }
         let now = self.clock.monotonic_nanos() / 1_000_000;
@@ -90,10 +112,39 @@ impl Supervisor {
         );
         self.note(&error, Restarted::Region(names));
         self.shared.set_status(JobStatus::Restarting);
-        self.wait(wait);
-        if self.shared.is_cancelled() {
-            return Err(to_all(error));
+        Ok(Away {
+            region,
+            error,
+            due: self.now() + wait,
+        })
+    }
+
+    /// Starts the regions again whose time has come.
+    fn restart_due(&self, attempt: &mut Attempt, away: &mut Vec<Away>) -> Result<(), Giving> {
+        let now = self.now();
+        let cancelled = self.shared.is_cancelled();
+        while let Some(at) = away.iter().position(|away| cancelled || away.due <= now) {
+            let Away { region, error, .. } = away.swap_remove(at);
+            if cancelled {
+                return Err(to_all(error));
+            }
+            self.restart_region(attempt, region, error)?;
+            if away.is_empty() {
+                self.shared.set_status(JobStatus::Running);
+            }
         }
+        Ok(())
+    }
+
+    fn restart_region(
+        &self,
+        attempt: &mut Attempt,
+        region: usize,
+        error: Error,
+    ) -> Result<(), Giving> {
+        let Some(checkpoints) = &self.spec.checkpoints else {
+            return Err(to_all(error));
+        };
         let newest = checkpoints.newest().map_err(to_all)?;
         let newest = newest.filter(|newest| newest.checkpoint > self.from.checkpoint);
         let from = newest.as_ref().unwrap_or(&self.from);
@@ -104,8 +155,6 @@ impl Supervisor {
                 outlook: Outlook::Waited,
             });
         }
-        attempt.restart(region, &self.spec, from).map_err(to_all)?;
-        self.shared.set_status(JobStatus::Running);
-        Ok(())
+        attempt.restart(region, &self.spec, from).map_err(to_all)
     }
 }
