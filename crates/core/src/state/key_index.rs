@@ -184,7 +184,7 @@ impl<K: Key> ErasedKeyIndex for KeyIndex<K> {
     }
 
     fn freeze(&mut self) -> Arc<dyn FrozenKeys> {
-        Arc::new(FrozenIndex(self.keys.share()))
+        Arc::new(FrozenIndex(self.keys.share(false)))
     }
 
     fn release(&mut self, slot: Slot) {

@@ -14,15 +14,20 @@ use super::slot::Slot;
 use super::table::StateTable;
 use crate::data::{Data, Schema, from_bytes};
 use crate::error::{Error, Result};
+use crate::time::ProcessingTime;
 
 // A table of this size stays in the caches of the machine.
 const CACHED_BYTES: usize = 256 << 10;
+// A table that is frozen so often keeps the memory of its last snapshot for the next one.
+const OFTEN_MS: i64 = 10_000;
 
 /// The values of one keyed state.
 pub struct SlotTable<T> {
     values: Chunked<T>,
     // What has changed since it was written to the store below, or to a layer of a checkpoint.
     changed: Option<Bits>,
+    // When it was frozen last.
+    shared_at: Option<ProcessingTime>,
 }
 
 /// The values at one moment.
@@ -37,6 +42,7 @@ impl<T> Default for SlotTable<T> {
         SlotTable {
             values: Chunked::default(),
             changed: None,
+            shared_at: None,
         }
     }
 }
@@ -71,8 +77,11 @@ impl<T: Clone> SlotTable<T> {
     }
 
     /// All values as they are now.
-    pub(super) fn share(&mut self) -> SharedChunks<T> {
-        self.values.share()
+    pub(super) fn share(&mut self, now: ProcessingTime) -> SharedChunks<T> {
+        let before = self.shared_at.replace(now);
+        let since = before.map(|before| now.millis().saturating_sub(before.millis()));
+        let soon = since.is_some_and(|since_ms| since_ms <= OFTEN_MS);
+        self.values.share(soon)
     }
 }
 
@@ -190,7 +199,7 @@ impl<T: Data> StateTable for SlotTable<T> {
     }
 
     fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
-        let values = self.share();
+        let values = self.share(freezing.now);
         let Some(keys) = freezing.keys.clone() else {
             assert!(
                 values.iter().next().is_none(),

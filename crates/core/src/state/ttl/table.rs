@@ -299,7 +299,7 @@ impl<C: Expiring> StateTable for TtlTable<C> {
     }
 
     fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
-        let values = self.slots.share();
+        let values = self.slots.share(freezing.now);
         let Some(keys) = freezing.keys.clone() else {
             return Arc::new(Entries::default());
         };
