@@ -18,6 +18,16 @@ const PIECE_BYTES: u64 = 8 << 20;
 // Pieces on their way at a time.
 const AT_ONCE: usize = 4;
 
+/// A file that goes with this, unless it was given another name.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // The error that led here is the one to report; mostly the file is not there any more.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 impl ObjectStorage {
     /// A file of this machine with what an object of `bytes` bytes has.
     pub(crate) fn download(&self, key: &Path, bytes: u64) -> Result<PathBuf> {
@@ -36,8 +46,8 @@ impl ObjectStorage {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(kept)?;
         }
-        let unfinished = directory.join(format!(".download-{}", self.next_number()));
-        let mut file = File::create_new(&unfinished).map_err(kept)?;
+        let unfinished = Unfinished(directory.join(format!(".download-{}", self.next_number())));
+        let mut file = File::create_new(&unfinished.0).map_err(kept)?;
         let mut window = Window::new(AT_ONCE);
         let mut write = |piece: (u64, object_store::Result<bytes::Bytes>)| {
             let (expected, piece) = piece;
@@ -66,7 +76,7 @@ impl ObjectStorage {
         while let Some(piece) = window.next()? {
             write(piece)?;
         }
-        fs::rename(&unfinished, &path).map_err(kept)?;
+        fs::rename(&unfinished.0, &path).map_err(kept)?;
         Ok(path)
     }
 

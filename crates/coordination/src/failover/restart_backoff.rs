@@ -15,6 +15,8 @@ pub struct RestartBackoff {
     failures: VecDeque<u64>,
     restarts: u32,
     backoff: Duration,
+    // Until then what fails has failed with what is being waited for.
+    until: u64,
     random: Random,
 }
 
@@ -26,12 +28,14 @@ impl RestartBackoff {
             failures: VecDeque::new(),
             restarts: 0,
             backoff: Duration::ZERO,
+            until: 0,
             random: Random::new(seed),
         }
     }
 
     /// A failure at `now` (milliseconds): how long to wait before the next start, or `None` if the
-    /// job has failed for good.
+    /// job has failed for good. An exponential delay counts what fails while it waits as one failure: parts
+    /// of a job often fail for one reason.
     pub fn on_failure(&mut self, kind: ErrorKind, now: u64) -> Option<Duration> {
         if !is_worth_a_retry(kind) {
             return None;
@@ -66,6 +70,9 @@ impl RestartBackoff {
                 jitter,
                 attempts,
             } => {
+                if now < self.until {
+                    return Some(Duration::from_millis(self.until - now));
+                }
                 let quiet = self.failures.back().map(|last| now.saturating_sub(*last));
                 let reset = u64::try_from(reset_after.as_millis()).unwrap_or(u64::MAX);
                 let waited = u64::try_from(self.backoff.as_millis()).unwrap_or(u64::MAX);
@@ -81,7 +88,10 @@ impl RestartBackoff {
                 } else {
                     initial.min(max)
                 };
-                Some(self.jittered(jitter, max))
+                let wait = self.jittered(jitter, max);
+                self.until =
+                    now.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+                Some(wait)
             }
         }
     }
@@ -176,10 +186,30 @@ mod tests {
             .collect();
         assert_eq!(waits, [seconds(1), seconds(2), seconds(4), seconds(5)]);
         assert_eq!(backoff.on_failure(FAILED, 200_000), seconds(1));
-        for _ in 0..4 {
-            assert!(backoff.on_failure(FAILED, 200_001).is_some());
+        for n in 1..5 {
+            assert!(backoff.on_failure(FAILED, 200_000 + n * 10_000).is_some());
         }
-        assert_eq!(backoff.on_failure(FAILED, 200_002), None);
+        assert_eq!(backoff.on_failure(FAILED, 250_000), None);
+    }
+
+    #[test]
+    fn what_fails_while_an_exponential_delay_waits_counts_once() {
+        let strategy = RestartStrategy::ExponentialDelay {
+            initial: Duration::from_secs(2),
+            max: Duration::from_secs(60),
+            multiplier: 2.0,
+            reset_after: Duration::from_secs(60),
+            jitter: 0.0,
+            attempts: Some(2),
+        };
+        let mut backoff = RestartBackoff::new(strategy, 0);
+        assert_eq!(backoff.on_failure(FAILED, 1_000), seconds(2));
+        for _ in 0..20 {
+            assert_eq!(backoff.on_failure(FAILED, 2_000), seconds(1));
+        }
+        assert_eq!(backoff.on_failure(ErrorKind::User, 2_500), None);
+        assert_eq!(backoff.on_failure(FAILED, 3_000), seconds(4), "the second");
+        assert_eq!(backoff.on_failure(FAILED, 7_000), None, "the third");
     }
 
     #[test]

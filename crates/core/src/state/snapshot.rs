@@ -120,10 +120,14 @@ pub fn redistribute(
     max_parallelism: u32,
 ) -> Vec<StateSnapshot> {
     let mut dealt = vec![StateSnapshot::default(); parallelism as usize];
-    let Some(first) = snapshots.first() else {
-        return dealt;
-    };
-    for (index, table) in first.tables.iter().enumerate() {
+    // An instance whose input has ended may have nothing, and no tables either.
+    let mut tables: Vec<&TableSnapshot> = Vec::new();
+    for table in snapshots.iter().flat_map(|snapshot| &snapshot.tables) {
+        if tables.iter().all(|known| known.name != table.name) {
+            tables.push(table);
+        }
+    }
+    for (index, table) in tables.into_iter().enumerate() {
         for snapshot in &mut dealt {
             snapshot.tables.push(TableSnapshot {
                 name: table.name.clone(),
@@ -133,15 +137,22 @@ pub fn redistribute(
             });
         }
         let mut next = 0usize;
+        let stored = snapshots
+            .iter()
+            .enumerate()
+            .filter_map(|(whose, snapshot)| {
+                let mut tables = snapshot.tables.iter();
+                let found = tables.find(|stored| stored.name == table.name)?;
+                Some((whose, found))
+            });
         // Any one of equal copies is all there is.
         let copies = match table.redistribution {
             Redistribution::Broadcast => 1,
             _ => snapshots.len(),
         };
-        let stored = snapshots[..copies].iter().enumerate();
         let unchanged = snapshots.len() == parallelism as usize;
-        let entries = stored.flat_map(|(whose, snapshot)| {
-            let entries = snapshot.tables[index].entries.iter();
+        let entries = stored.take(copies).flat_map(|(whose, table)| {
+            let entries = table.entries.iter();
             entries.map(move |(group, entry)| (whose, group, entry))
         });
         for (whose, group, entry) in entries {
@@ -204,6 +215,25 @@ mod tests {
             .iter()
             .map(|new| new.tables[0].entries.iter().map(text).collect())
             .collect()
+    }
+
+    #[test]
+    fn an_instance_without_tables_takes_nothing_from_the_others() {
+        for ended in 0..2 {
+            let mut old = vec![snapshot(Redistribution::Split, &["a", "b"]); 2];
+            old[ended] = StateSnapshot::default();
+            for parallelism in 1..4 {
+                let new = redistribute(&old, parallelism, 8);
+                let entries = new.iter().map(|new| new.tables[0].entries.len());
+                assert_eq!(entries.sum::<usize>(), 2, "{ended} of 2, to {parallelism}");
+            }
+        }
+        let old = [
+            StateSnapshot::default(),
+            snapshot(Redistribution::Broadcast, &["a"]),
+        ];
+        let new = redistribute(&old, 2, 8);
+        assert!(new.iter().all(|new| new.tables[0].entries.len() == 1));
     }
 
     #[test]

@@ -133,8 +133,7 @@ impl StoringListener {
     }
 
     /// Whether the snapshot of a barrier is wanted.
-    fn wants(&self, checkpoint: u64) -> bool {
-        let gathered = self.gathered();
+    fn wants(&self, checkpoint: u64, gathered: &Gathered) -> bool {
         checkpoint > self.durable.load(Ordering::Acquire)
             && !gathered.given_up.contains(&checkpoint)
             && (self.sparing.is_none() || gathered.wanted.contains(&checkpoint))
@@ -162,13 +161,17 @@ impl BarrierListener for StoringListener {
         freeze: &mut dyn FnMut() -> Result<FrozenState>,
     ) -> Result<()> {
         let state = match moment {
-            Moment::Barrier(checkpoint) if !self.wants(checkpoint) => return Ok(()),
+            Moment::Barrier(checkpoint) if !self.wants(checkpoint, &self.gathered()) => {
+                return Ok(());
+            }
             Moment::End if !self.wants_last(uid) => FrozenState::default(),
             // Outside of the lock: other subtasks freeze theirs at the same time.
             _ => freeze()?,
         };
         let mut gathered = self.gathered();
         match moment {
+            // It was given up meanwhile: nobody would take the snapshot out again.
+            Moment::Barrier(checkpoint) if !self.wants(checkpoint, &gathered) => {}
             Moment::Barrier(checkpoint) => {
                 let instance = InstanceSnapshot {
                     state,

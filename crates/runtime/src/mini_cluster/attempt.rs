@@ -269,9 +269,10 @@ impl Attempt {
                 ended: self.handle.ended.clone(),
             };
             let (control, clock) = (control.clone(), self.clock.clone());
+            // Before it starts: one that cannot be started says that it has ended, too.
+            running.left += 1;
             let thread = spawn(index, slot, parkers.clone(), control, clock, end)?;
             running.threads.push(thread);
-            running.left += 1;
         }
         Ok(())
     }

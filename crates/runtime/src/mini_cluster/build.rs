@@ -312,6 +312,7 @@ fn build_stage(
             StageBody::Sink(SinkStage::new(factory.as_ref(), &mut setup).map_err(in_operator)?)
         }
     };
+    let index = info.index;
     let mut ctx = Context::new(states, info, metrics);
     ctx.set_mode(config.mode);
     let restored_state = restored.map(|restored| restored.state(index));
@@ -333,7 +334,7 @@ fn build_stage(
         generates_watermarks: operator.generates_watermarks,
         sides: side_names(operator),
         batch_rows: config.batch_rows,
-        finished: restored.is_some_and(RestoredOperator::is_finished),
+        finished: restored.is_some_and(|restored| restored.is_finished(index)),
         in_flight: in_flight::schema(operator),
         restored: in_flight,
     }))

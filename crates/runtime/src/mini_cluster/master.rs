@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use thalweg_coordination::checkpoint::Event;
-use thalweg_core::error::Result;
+use thalweg_core::error::{Error, Result};
 use thalweg_core::host::Clock;
 
 use crate::checkpoint::{CheckpointExecutor, ExecutorSpec, Todo};
@@ -61,11 +61,33 @@ impl Master {
             clock,
         };
         let thread = std::thread::Builder::new().name("checkpoint-coordinator".to_owned());
+        let fallen = Fallen {
+            parkers: storing.master.parkers.clone(),
+            control: storing.master.control.clone(),
+        };
         Ok(thread.spawn(move || {
+            let _fallen = fallen;
             storing.run(&events);
             storing.executor.abandon();
             storing.executor.passed()
         })?)
+    }
+}
+
+/// Ends the attempt if the thread panics: nobody would complete its checkpoints any more, and tasks that
+/// wait for a commit would wait for ever.
+struct Fallen {
+    parkers: Arc<Parkers>,
+    control: Arc<JobControl>,
+}
+
+impl Drop for Fallen {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let what = "the coordinator of checkpoints has panicked: see what it printed";
+            self.control.fail(Error::internal(what));
+            self.parkers.wake();
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::checkpoint::{JobSnapshot, OperatorSnapshot};
 pub(super) struct RestoredOperator {
     instances: Vec<StateSnapshot>,
     in_flight: Vec<Restored>,
-    finished: bool,
+    finished: Vec<bool>,
 }
 
 impl RestoredOperator {
@@ -52,7 +52,7 @@ impl RestoredOperator {
         Ok(Some(RestoredOperator {
             instances: redistribute(&states, parallelism, max_parallelism),
             in_flight,
-            finished: snapshot.is_finished(),
+            finished: finished(snapshot, parallelism),
         }))
     }
 
@@ -64,10 +64,20 @@ impl RestoredOperator {
         std::mem::take(&mut self.in_flight[index as usize])
     }
 
-    /// Whether the input of all instances had ended.
-    pub(super) fn is_finished(&self) -> bool {
-        self.finished
+    /// Whether an instance has nothing more to do: its input had ended.
+    pub(super) fn is_finished(&self, index: u32) -> bool {
+        self.finished[index as usize]
     }
+}
+
+/// Which of the new instances have nothing more to do. If there are as many as there were, each is what
+/// it was; otherwise what had not ended of one may have come to any other.
+fn finished(snapshot: &OperatorSnapshot, parallelism: u32) -> Vec<bool> {
+    if snapshot.instances.len() == parallelism as usize {
+        let instances = snapshot.instances.iter();
+        return instances.map(|instance| instance.finished).collect();
+    }
+    vec![snapshot.is_finished(); parallelism as usize]
 }
 
 fn parts(snapshot: &OperatorSnapshot) -> (Vec<StateSnapshot>, Vec<Option<TableSnapshot>>) {
