@@ -169,8 +169,7 @@ impl<K: OrderKey> SharedPayload for SharedFirstRows<K> {
             if *row != NONE && !keys.is_expired(group) {
                 entries.push(&(), keys, group, |out| {
                     write_row(0, order, (&self.kept, RowId(*row)), out);
-                    Ok(())
-                })?;
+                });
             }
         }
         Ok(())
