@@ -11,23 +11,33 @@
 //!
 //! One line each: name, records a second after all keys are there, seconds with a checkpoint in
 //! them, and the p50, p99 and maximum of the longest waits, in milliseconds.
-#![allow(clippy::disallowed_methods)] // A benchmark sleeps.
+//!
+//! With `--barriers 7` the query runs seven times on one thread instead, up to a barrier behind the
+//! first record of each key, and what is printed is how long the task is held up by it: the least,
+//! the median and the largest, in milliseconds.
+#![allow(clippy::disallowed_methods)] // A benchmark reads the clock and sleeps.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use thalweg::columnar::connector::{ConnectorOption, ScanRequest, TableConnector, TableSpec};
 use thalweg::columnar::{ColumnBatch, arrow_error};
-use thalweg::core::operator::{Context, Outputs, Setup};
+use thalweg::core::host::ManualClock;
+use thalweg::core::id::OperatorUid;
+use thalweg::core::operator::{Context, Outputs, Setup, SubtaskInfo};
 use thalweg::core::source::{Boundedness, Poll, SourceFactory, SourceReader};
+use thalweg::core::state::{FrozenState, TableSnapshot};
 use thalweg::runtime::MiniCluster;
+use thalweg::runtime::checkpoint::{BarrierListener, Moment};
+use thalweg::runtime::mini_cluster::Interruption;
 use thalweg::sql::dialect::{Statement, parse_script};
-use thalweg::sql::session::Session;
+use thalweg::sql::session::{InsertJob, Session};
 use thalweg_bench::arguments::Arguments;
 use thalweg_bench::discard::Discard;
+use thalweg_bench::measure::quantile;
 use thalweg_bench::mix::mix;
 use thalweg_bench::watch::Watch;
 
@@ -42,8 +52,12 @@ fn main() -> Result<()> {
         interval_ms: arguments.value("--interval-ms", 1000)?,
         query: arguments.value("--query", QUERY.to_owned())?,
     };
+    let barriers: usize = arguments.value("--barriers", 0)?;
     let directory: Option<String> = arguments.optional("--directory")?;
     arguments.finish()?;
+    if barriers > 0 {
+        return plan.print_barriers(barriers);
+    }
     let Some(directory) = directory else {
         bail!("`--directory` says where checkpoints go");
     };
@@ -65,6 +79,27 @@ impl Plan {
     fn run(&self, name: &str, directory: Option<&str>) -> Result<f64> {
         let watch = Arc::new(Mutex::new(Watch::default()));
         let over = Arc::new(AtomicBool::new(false));
+        let query = self.query(&watch, &over, directory)?;
+        let job = MiniCluster.start(&query.graph, &query.config)?;
+        while !over.load(Ordering::Acquire) && !job.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        job.client().cancel();
+        if let Err(error) = job.join()
+            && !over.load(Ordering::Acquire)
+        {
+            return Err(error.into());
+        }
+        let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.print(name, self.seconds)
+    }
+
+    fn query(
+        &self,
+        watch: &Arc<Mutex<Watch>>,
+        over: &Arc<AtomicBool>,
+        directory: Option<&str>,
+    ) -> Result<InsertJob> {
         let keys = Keys(Generator {
             keys: self.keys,
             seconds: self.seconds,
@@ -90,19 +125,79 @@ impl Plan {
         let Statement::Query(tree) = &statement.node else {
             bail!("it is no query")
         };
-        let query = session.query_into(tree, Arc::new(Discard))?;
-        let job = MiniCluster.start(&query.graph, &query.config)?;
-        while !over.load(Ordering::Acquire) && !job.is_finished() {
-            std::thread::sleep(Duration::from_millis(20));
+        Ok(session.query_into(tree, Arc::new(Discard))?)
+    }
+
+    fn print_barriers(&self, barriers: usize) -> Result<()> {
+        let mut times_ms = Vec::new();
+        for _ in 0..barriers {
+            times_ms.push(self.barrier()?);
         }
-        job.client().cancel();
-        if let Err(error) = job.join()
-            && !over.load(Ordering::Acquire)
-        {
-            return Err(error.into());
+        times_ms.sort_by(f64::total_cmp);
+        let at = |share| quantile(&times_ms, share).context("there was no barrier");
+        println!("barriers\tleast ms\tp50 ms\tmax ms");
+        println!(
+            "{barriers}\t{:.2}\t{:.2}\t{:.2}",
+            at(0.0)?,
+            at(0.5)?,
+            at(1.0)?
+        );
+        Ok(())
+    }
+
+    /// The milliseconds of one.
+    fn barrier(&self) -> Result<f64> {
+        let watch = Arc::new(Mutex::new(Watch::default()));
+        let query = self.query(&watch, &Arc::default(), None)?;
+        let listener = Arc::new(Barriers::default());
+        let passed = || listener.passed.load(Ordering::Acquire);
+        let plan = Interruption {
+            seed: 0,
+            clock: Arc::new(ManualClock::default()),
+            listener: listener.clone(),
+            restore: None,
+            // A batch a round, and some for what begins late.
+            checkpoint_after: Some(self.keys / BATCH_ROWS + 64),
+            abandon_when: Some(&passed),
+        };
+        MiniCluster.run_interrupted(&query.graph, &query.config, &plan)?;
+        let watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+        if !watch.has_started() {
+            bail!("the barrier came before all keys were there")
         }
-        let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-        watch.print(name, self.seconds)
+        Ok(listener.nanoseconds.load(Ordering::Acquire) as f64 / 1e6)
+    }
+}
+
+/// Measures what tasks do at a barrier, and keeps nothing.
+#[derive(Default)]
+struct Barriers {
+    nanoseconds: AtomicU64,
+    passed: AtomicBool,
+}
+
+impl BarrierListener for Barriers {
+    fn on_operator(
+        &self,
+        moment: Moment,
+        _: &OperatorUid,
+        _: &SubtaskInfo,
+        freeze: &mut dyn FnMut() -> thalweg::Result<FrozenState>,
+    ) -> thalweg::Result<()> {
+        if moment != Moment::End {
+            let before = Instant::now();
+            let frozen = freeze()?;
+            let spent = before.elapsed().as_nanos() as u64;
+            self.nanoseconds.fetch_add(spent, Ordering::AcqRel);
+            drop(frozen);
+        }
+        Ok(())
+    }
+
+    fn on_in_flight(&self, _: u64, _: &OperatorUid, _: &SubtaskInfo, _: TableSnapshot) {}
+
+    fn on_subtask(&self, _: Moment, _: usize) {
+        self.passed.store(true, Ordering::Release);
     }
 }
 

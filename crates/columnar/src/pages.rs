@@ -218,34 +218,56 @@ impl<T: Clone> Pages<T> {
     }
 
     /// Appends a value; returns its place.
+    #[inline]
     pub fn push(&mut self, value: T) -> u32 {
         let place = self.len;
-        self.grow_with(place + 1, || value.clone());
+        self.last_page(1).push(value);
+        self.len += 1;
         place as u32
     }
 
     /// Makes room for the places below `len`; new ones hold `value`.
     pub fn grow(&mut self, len: usize, value: T) {
-        self.grow_with(len, || value.clone());
+        self.fill(len, |page, len| page.resize(len, value.clone()));
     }
 
     /// Makes room for the places below `len`; new ones hold what `value` makes.
     pub fn grow_with(&mut self, len: usize, mut value: impl FnMut() -> T) {
+        self.fill(len, |page, len| page.resize_with(len, &mut value));
+    }
+
+    #[inline]
+    fn fill(&mut self, len: usize, mut resize: impl FnMut(&mut Vec<T>, usize)) {
         while self.len < len {
-            let (page, within) = split::<T>(self.len);
-            if page == self.pages.len() {
-                self.pages.push(CowVec::default());
-            }
-            let values = self.pages[page].make_mut();
-            let wanted = (len - self.len + within).min(page_len::<T>());
-            if wanted > values.capacity() {
-                // Never more than a page.
-                let room = wanted.next_power_of_two().min(page_len::<T>());
-                values.reserve_exact(room - values.len());
-            }
-            values.resize_with(wanted, &mut value);
-            self.len += wanted - within;
+            let missing = len - self.len;
+            let page = self.last_page(missing);
+            let before = page.len();
+            resize(page, page_len::<T>().min(before + missing));
+            let more = page.len() - before;
+            self.len += more;
         }
+    }
+
+    /// The page to which the next place belongs, with room for it.
+    #[inline]
+    fn last_page(&mut self, wanted: usize) -> &mut Vec<T> {
+        let (page, within) = split::<T>(self.len);
+        if page == self.pages.len() {
+            // The first page may be all there is; behind it others follow.
+            let room = if page == 0 {
+                wanted.next_power_of_two().min(page_len::<T>())
+            } else {
+                page_len::<T>()
+            };
+            self.pages.push(CowVec::Owned(Vec::with_capacity(room)));
+        }
+        let page = self.pages[page].make_mut();
+        if within == page.capacity() {
+            // Never more than a page.
+            let room = (within + wanted).next_power_of_two();
+            page.reserve_exact(room.min(page_len::<T>()) - within);
+        }
+        page
     }
 }
 

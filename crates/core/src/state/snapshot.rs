@@ -113,6 +113,17 @@ impl TableSnapshot {
     }
 }
 
+/// One table of each name. An instance whose input has ended may have nothing, and no tables either.
+fn named(snapshots: &[StateSnapshot]) -> Vec<&TableSnapshot> {
+    let mut tables: Vec<&TableSnapshot> = Vec::new();
+    for table in snapshots.iter().flat_map(|snapshot| &snapshot.tables) {
+        if tables.iter().all(|known| known.name != table.name) {
+            tables.push(table);
+        }
+    }
+    tables
+}
+
 /// Deals the snapshots of an operator's instances out to `parallelism` new instances.
 pub fn redistribute(
     snapshots: &[StateSnapshot],
@@ -120,14 +131,7 @@ pub fn redistribute(
     max_parallelism: u32,
 ) -> Vec<StateSnapshot> {
     let mut dealt = vec![StateSnapshot::default(); parallelism as usize];
-    // An instance whose input has ended may have nothing, and no tables either.
-    let mut tables: Vec<&TableSnapshot> = Vec::new();
-    for table in snapshots.iter().flat_map(|snapshot| &snapshot.tables) {
-        if tables.iter().all(|known| known.name != table.name) {
-            tables.push(table);
-        }
-    }
-    for (index, table) in tables.into_iter().enumerate() {
+    for (index, table) in named(snapshots).into_iter().enumerate() {
         for snapshot in &mut dealt {
             snapshot.tables.push(TableSnapshot {
                 name: table.name.clone(),

@@ -24,7 +24,6 @@ use thalweg_core::error::Result;
 
 pub use accumulators::{Accumulators, Changes, evaluate_calls};
 pub use factory::{AggregateCall, AggregateKind, EvaluatedCall};
-pub use states::States;
 pub use value::{Value, value_at, values_to_array};
 
 /// One batch for an accumulator.

@@ -388,10 +388,10 @@ impl SharedPayload for SharedGroups {
         let groups =
             counts.filter(|(group, count)| **count != 0 && !keys.is_expired(*group as u32));
         let groups: Vec<u32> = groups.map(|(group, _)| group as u32).collect();
-        self.accumulators.each_state(&groups, |group, states, row| {
+        self.accumulators.each_state(&groups, |group, state| {
             entries.push(&(), keys, group, |out| {
                 self.counts.get(group).encode(out);
-                states.encode(row, out)
+                out.extend_from_slice(state);
             })
         })
     }

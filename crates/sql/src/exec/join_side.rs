@@ -309,7 +309,6 @@ impl StateTable for JoinSide {
     fn freeze(&mut self, freezing: &Freezing) -> Arc<dyn FrozenEntries> {
         Arc::new(FrozenSide {
             keys: self.keys.clone(),
-            codec: self.codec.clone(),
             log: self.log.clone(),
             dead: self.dead.share(),
             matches: self.matches.as_mut().map(Pages::share),

@@ -436,13 +436,16 @@ impl SharedPayload for SharedSessions {
         }
         let groups: Vec<u32> = open.iter().map(|(_, session)| session.group).collect();
         let mut open = open.into_iter();
-        self.accumulators.each_state(&groups, |_, states, row| {
-            // A group is a session's.
-            let Some((key, session)) = open.next() else {
-                return Ok(());
-            };
-            let bounds = (session.start, session.end);
-            entries.push(&bounds, keys, key, |out| states.encode(row, out))
+        self.accumulators.each_state(&groups, |_, state| {
+            // Each group is a session's, in the same order.
+            if let Some((key, session)) = open.next() {
+                let bounds = (session.start, session.end);
+                entries.push(&bounds, keys, key, |out| out.extend_from_slice(state))?;
+            }
+            Ok(())
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

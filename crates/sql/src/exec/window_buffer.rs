@@ -17,7 +17,7 @@ use std::sync::Arc;
 use arrow_array::{Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
-use thalweg_columnar::{ColumnBatch, RowCodec, arrow_error, hash_columns};
+use thalweg_columnar::{ColumnBatch, EncodedRows, RowCodec, arrow_error, hash_columns};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{Data, Schema};
 use thalweg_core::error::{Error, Result};
@@ -201,20 +201,19 @@ impl FrozenWindows {
         input: &WindowInput,
         part: &RecordBatch,
     ) -> Result<()> {
-        let codec = codec(input);
         let keys = evaluate_all(&input.keys, part)?;
         let mut hashes = Vec::new();
         hash_columns(&keys, &mut hashes)?;
-        for row in 0..part.num_rows() {
+        let mut encoded = EncodedRows::default();
+        encoded.encode(part.columns(), part.num_rows())?;
+        for (row, bytes) in encoded.iter().enumerate() {
             let hash = hashes.get(row);
             let group = hash.map_or(0, |hash| key_group(*hash, self.max_parallelism));
-            let mut written = Ok(());
             out.push_with(|out| {
                 (end, port).encode(out);
-                written = codec.encode(part.columns(), row, out);
+                out.extend_from_slice(bytes);
                 Some(group)
             })?;
-            written?;
         }
         Ok(())
     }

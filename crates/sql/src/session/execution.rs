@@ -94,7 +94,8 @@ impl Session {
             directory: self
                 .either("execution.checkpointing.dir", "state.checkpoints.dir")
                 .map(str::to_owned),
-            incremental: options.boolean("execution.checkpointing.incremental"),
+            incremental: options.boolean("execution.checkpointing.incremental")
+                || options.boolean("state.backend.incremental"),
             retained: self
                 .either(
                     "execution.checkpointing.num-retained",

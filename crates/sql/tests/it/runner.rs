@@ -6,6 +6,7 @@
 //! | batch       | 1 and 2 instances                                                             |
 //! | threads     | streaming with 2 instances on real threads                                    |
 //! | interrupted | stopped behind a checkpoint and finished from it, 1 → 2 and 2 → 1 instances    |
+//! | late        | a checkpoint is encoded when the job has ended: it holds what it held then   |
 //!
 //! Every changelog must be whole: each `+U` directly behind a `-U`, and nothing taken back that was
 //! not there.
@@ -18,7 +19,7 @@ use thalweg_columnar::{ColumnBatch, RowKind};
 use thalweg_core::host::ManualClock;
 use thalweg_core::id::OperatorUid;
 use thalweg_core::operator::SubtaskInfo;
-use thalweg_core::state::{FrozenState, TableSnapshot};
+use thalweg_core::state::{FrozenState, StateSnapshot, TableSnapshot};
 use thalweg_runtime::MiniCluster;
 use thalweg_runtime::checkpoint::{BarrierListener, MemoryListener, Moment};
 use thalweg_runtime::mini_cluster::Interruption;
@@ -31,6 +32,7 @@ use crate::values;
 
 const SEEDS: u64 = 3;
 const CHECKPOINTS_AFTER: [u64; 9] = [1, 2, 3, 4, 5, 6, 7, 8, 11];
+const LATE_CHECKPOINTS_AFTER: [u64; 3] = [2, 4, 7];
 const CHECKPOINT: u64 = 1;
 
 /// A change of a result.
@@ -90,6 +92,7 @@ fn check_entry(session: &mut Session, entry: &Entry) -> Result<(), String> {
             }
             if streaming && interrupted {
                 query.interrupted()?;
+                query.late()?;
             }
             if batch {
                 query.batch()?;
@@ -162,6 +165,8 @@ struct Collected {
     changes: Mutex<Vec<Change>>,
     before_barrier: Mutex<Option<usize>>,
     snapshots: MemoryListener,
+    // The operators' states at the barrier: encoded at once, and shared.
+    frozen: Mutex<Vec<(String, StateSnapshot, FrozenState)>>,
 }
 
 impl Collected {
@@ -171,7 +176,21 @@ impl Collected {
             changes: Mutex::default(),
             before_barrier: Mutex::default(),
             snapshots: MemoryListener::default(),
+            frozen: Mutex::default(),
         })
+    }
+
+    /// Encodes the shared states once more; each must be what it was at the barrier. Returns how many
+    /// there are.
+    fn encode_late(&self) -> Result<usize, String> {
+        let frozen = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (operator, at_once, shared) in frozen.iter() {
+            let late = shared.whole().encode().map_err(|error| error.to_string())?;
+            if late != *at_once {
+                return Err(format!("`{operator}` has changed what a checkpoint shares"));
+            }
+        }
+        Ok(frozen.len())
     }
 
     fn drain(&self) -> usize {
@@ -204,7 +223,20 @@ impl BarrierListener for Collected {
                 .unwrap_or_else(PoisonError::into_inner);
             *before = Some(self.drain());
         }
-        self.snapshots.on_operator(moment, uid, info, freeze)
+        let mut shared = None;
+        let mut freeze = || {
+            let state = freeze()?;
+            shared = Some((
+                info.operator.clone(),
+                state.whole().encode()?,
+                state.clone(),
+            ));
+            Ok(state)
+        };
+        let passed = self.snapshots.on_operator(moment, uid, info, &mut freeze);
+        let mut frozen = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+        frozen.extend(shared);
+        passed
     }
 
     fn on_in_flight(
@@ -280,6 +312,33 @@ impl Query<'_> {
         (stopped > 0)
             .then_some(())
             .ok_or("it was never stopped midway".to_owned())
+    }
+
+    fn late(&mut self) -> Result<(), String> {
+        let mut frozen = 0;
+        for rounds in LATE_CHECKPOINTS_AFTER {
+            let job = job(self.session, self.sql, "streaming", 2)?;
+            let collected = Collected::new(job.rows);
+            let drain = || {
+                collected.drain();
+                false
+            };
+            let plan = Interruption {
+                seed: rounds,
+                clock: Arc::new(ManualClock::default()),
+                listener: collected.clone(),
+                restore: None,
+                checkpoint_after: Some(rounds),
+                abandon_when: Some(&drain),
+            };
+            MiniCluster
+                .run_interrupted(&job.graph, &job.config, &plan)
+                .map_err(|error| error.to_string())?;
+            frozen += collected.encode_late()?;
+        }
+        (frozen > 0)
+            .then_some(())
+            .ok_or("no checkpoint was taken".to_owned())
     }
 
     fn set_unaligned(&mut self, unaligned: bool) -> Result<(), String> {

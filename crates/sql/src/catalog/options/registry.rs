@@ -169,7 +169,7 @@ option_table! {
         "Where keyed state lives.";
     "state.backend": OneOf(&["hashmap", "rocksdb", "forst"]), Some("hashmap"), DefaultOnly,
         "Older name of `state.backend.type`.";
-    "state.backend.incremental": Boolean, Some("false"), Harmless,
+    "state.backend.incremental": Boolean, Some("false"), Implemented,
         "Older name of `execution.checkpointing.incremental`.";
     "state.backend.rocksdb.memory.managed": Boolean, Some("true"), Harmless,
         "Whether the state store lives within managed memory.";

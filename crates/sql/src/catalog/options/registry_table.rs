@@ -36,7 +36,7 @@ option_table! {
     "table.generated-code.max-length": Integer, Some("4000"), Harmless,
         "Longest generated method.";
     "table.exec.state.ttl": Duration, Some("0 ms"), Implemented,
-        "How long state lives without being used; 0 is for ever.";
+        "How long state lives after its last update; 0 is for ever.";
     "table.exec.mini-batch.enabled": Boolean, Some("false"), Harmless,
         "Whether aggregations collect rows before they emit.";
     "table.exec.mini-batch.allow-latency": Duration, Some("0 ms"), Implemented,

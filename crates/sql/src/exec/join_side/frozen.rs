@@ -8,7 +8,7 @@
 //! ```
 
 use arrow_array::ArrayRef;
-use thalweg_columnar::{Pages, RowCodec, RowLog, hash_columns};
+use thalweg_columnar::{EncodedRows, Pages, RowLog, hash_columns};
 use thalweg_core::data::{Data, take_bytes};
 use thalweg_core::error::Result;
 use thalweg_core::key_group::key_group;
@@ -23,8 +23,6 @@ const TIMED: u32 = 1 << 31;
 pub struct FrozenSide {
     /// The key columns.
     pub keys: Vec<usize>,
-    /// The rows' encoding.
-    pub codec: RowCodec,
     /// The rows.
     pub log: RowLog,
     /// Which of them do not live.
@@ -44,17 +42,9 @@ impl FrozenSide {
         !dead && !expired
     }
 
-    fn write_row(
-        &self,
-        columns: &[ArrayRef],
-        (row, number): (usize, u32),
-        bytes: &mut Vec<u8>,
-        entry: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn write_row(&self, number: u32, bytes: &[u8], entry: &mut Vec<u8>) {
         let matches = self.matches.as_ref().map(|all| *all.get(number));
         matches.unwrap_or(0).encode(entry);
-        bytes.clear();
-        self.codec.encode(columns, row, bytes)?;
         let updated = self.lifetime.as_ref().and_then(|l| l.updated(number));
         let timed = if updated.is_some() { TIMED } else { 0 };
         (bytes.len() as u32 | timed).encode(entry);
@@ -62,19 +52,19 @@ impl FrozenSide {
             updated.encode(entry);
         }
         entry.extend_from_slice(bytes);
-        Ok(())
     }
 }
 
 impl FrozenEntries for FrozenSide {
     fn write(&self, out: &mut EntryWriter<'_>) -> Result<()> {
         let mut open = vec![(Vec::new(), 0); self.max_parallelism as usize];
-        let (mut hashes, mut bytes) = (Vec::new(), Vec::new());
+        let (mut hashes, mut encoded) = (Vec::new(), EncodedRows::default());
         for (first, columns, rows) in self.log.batches() {
             hashes.clear();
             let keys = self.keys.iter().map(|key| columns[*key].clone());
             hash_columns(&keys.collect::<Vec<ArrayRef>>(), &mut hashes)?;
-            for row in 0..rows {
+            encoded.encode(&columns, rows)?;
+            for (row, bytes) in encoded.iter().enumerate() {
                 let number = first + row as u32;
                 if !self.lives(number) {
                     continue;
@@ -82,7 +72,7 @@ impl FrozenEntries for FrozenSide {
                 let hash = hashes.get(row);
                 let group = hash.map_or(0, |hash| key_group(*hash, self.max_parallelism));
                 let (entry, rows) = &mut open[group as usize];
-                self.write_row(&columns, (row, number), &mut bytes, entry)?;
+                self.write_row(number, bytes, entry);
                 *rows += 1;
                 if *rows == ENTRY_ROWS_MAX {
                     out.push(Some(group), entry)?;

@@ -37,19 +37,18 @@ impl<'a, 'b> KeyedWriter<'a, 'b> {
     /// Writes an entry of a key; `body` appends what is under it.
     ///
     /// # Errors
-    /// What `body` fails with, or whoever takes the entries.
+    /// What whoever takes the entries fails with.
     pub fn push(
         &mut self,
         head: &impl Data,
         keys: &SharedStateKeys,
         group: u32,
-        body: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+        body: impl FnOnce(&mut Vec<u8>),
     ) -> Result<()> {
         self.key.clear();
         keys.write_key(group, &mut self.key);
         let (key, updated) = (&self.key, keys.updated(group));
         let group = key_group(stable_hash_bytes(key), self.max_parallelism);
-        let mut written = Ok(());
         self.out.push_with(|out| {
             head.encode(out);
             (key.len() as u32 | if updated.is_some() { TIMED } else { 0 }).encode(out);
@@ -57,10 +56,9 @@ impl<'a, 'b> KeyedWriter<'a, 'b> {
             if let Some(updated) = updated {
                 updated.encode(out);
             }
-            written = body(out);
+            body(out);
             Some(group)
-        })?;
-        written
+        })
     }
 }
 

@@ -169,7 +169,6 @@ impl<K: OrderKey> SharedPayload for SharedFirstRows<K> {
             if *row != NONE && !keys.is_expired(group) {
                 entries.push(&(), keys, group, |out| {
                     write_row(0, order, (&self.kept, RowId(*row)), out);
-                    Ok(())
                 })?;
             }
         }

@@ -287,7 +287,6 @@ impl<K: OrderKey> SharedPayload for SharedRankedRows<K> {
             for (at, Ranked { order, row }) in ranked.iter().enumerate() {
                 entries.push(&(), keys, group, |out| {
                     write_row(at, order, (&self.kept, *row), out);
-                    Ok(())
                 })?;
             }
         }

@@ -11,7 +11,7 @@ use thalweg_core::error::Result;
 use thalweg_core::state::{EntryWriter, ErasedKeyIndex, Freezing, FrozenEntries, Slot, StateTable};
 
 use super::WindowAggregateSpec;
-use crate::exec::aggregate::{Accumulators, States};
+use crate::exec::aggregate::Accumulators;
 use crate::exec::keyed::entries::{KeyedWriter, Stored};
 use crate::exec::keyed::{SharedStateKeys, StateKeys};
 use crate::exec::window_spec::WindowSpec;
@@ -192,11 +192,10 @@ impl FrozenEntries for FrozenSlices {
         let mut entries = KeyedWriter::new(out, self.max_parallelism);
         for slice in &self.slices {
             let groups: Vec<u32> = (0..slice.groups).collect();
-            let each = |group: u32, states: &States, row: usize| {
-                let write = |out: &mut Vec<u8>| states.encode(row, out);
+            slice.accumulators.each_state(&groups, |group, state| {
+                let write = |out: &mut Vec<u8>| out.extend_from_slice(state);
                 entries.push(&slice.end, &slice.keys, group, write)
-            };
-            slice.accumulators.each_state(&groups, each)?;
+            })?;
         }
         Ok(())
     }
