@@ -248,6 +248,16 @@ impl<'a> PhysicalPlanner<'a> {
         stream: Stream,
         expressions: &[Expr],
     ) -> SqlResult<(Stream, Vec<usize>)> {
+        self.with_columns_named(stream, expressions, "_k")
+    }
+
+    /// The same under names of their own: the columns of both sides of a join stand side by side.
+    pub(super) fn with_columns_named(
+        &mut self,
+        stream: Stream,
+        expressions: &[Expr],
+        name: &str,
+    ) -> SqlResult<(Stream, Vec<usize>)> {
         let known: Vec<Option<usize>> = expressions.iter().map(|e| stream.position(e)).collect();
         if known.iter().all(Option::is_some) {
             return Ok((stream, known.into_iter().flatten().collect()));
@@ -265,7 +275,7 @@ impl<'a> PhysicalPlanner<'a> {
                     expression
                         .clone()
                         .unalias()
-                        .alias(format!("_k{}", projected.len())),
+                        .alias(format!("{name}{}", projected.len())),
                 );
                 projected.len() - 1
             }));

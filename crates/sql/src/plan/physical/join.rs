@@ -36,7 +36,7 @@ impl PhysicalPlanner<'_> {
         let (left_keys, right_keys) = coerced_keys(join, &left, &right)?;
         let left_width = left.traits.len();
         let (left, left_at) = self.with_columns(left, &left_keys)?;
-        let (right, right_at) = self.with_columns(right, &right_keys)?;
+        let (right, right_at) = self.with_columns_named(right, &right_keys, "_r")?;
         let (schema, columns) = match projection {
             Some(projection) => {
                 let columns = projection.expr.iter();
