@@ -3,9 +3,13 @@
 //! Engine code asks the host for the time and never the operating system, so that the same code
 //! runs under threads, under the stepped driver and in the simulator.
 
+mod nonce;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+
+pub use self::nonce::nonce;
 
 use crate::time::ProcessingTime;
 

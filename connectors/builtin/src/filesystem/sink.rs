@@ -26,6 +26,7 @@ mod owner;
 mod part;
 mod partition;
 mod rolling;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -34,7 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use thalweg_columnar::connector::TableSpec;
-use thalweg_core::error::Result;
+use thalweg_core::error::{Error, Result};
 use thalweg_core::operator::Setup;
 use thalweg_core::sink::{Committer, DeliveryGuarantee, SinkFactory, SinkWriter};
 
@@ -46,16 +47,20 @@ use self::partition::Partitions;
 use self::partition::board::Board;
 use self::partition::options::PartitionCommit;
 use self::rolling::RollingPolicy;
+use self::shown::Shown;
 use self::writer::FileWriter;
 use crate::options::{format_options, required};
 
 /// What all instances know.
 struct Shared {
+    table: String,
+    /// Absolute.
     directory: PathBuf,
     format: PartFormat,
     partitions: Option<Partitions>,
     rolling: RollingPolicy,
     guarantee: DeliveryGuarantee,
+    shown: Arc<Shown>,
 }
 
 /// The sink's factory.
@@ -72,7 +77,15 @@ impl FileSink {
     pub fn new(table: &TableSpec) -> Result<Self> {
         let format = required(table, "format")?;
         let path = required(table, "path")?;
-        let directory = PathBuf::from(path.strip_prefix("file://").unwrap_or(&path));
+        let directory = path.strip_prefix("file://").unwrap_or(&path);
+        // Checkpoints hold where files are, and are restored from other working directories.
+        let directory = std::path::absolute(directory).map_err(|error| {
+            let message = format!(
+                "table `{}`: option `path`: wrong value `{path}`",
+                table.name
+            );
+            Error::user(message).with_source(error)
+        })?;
         options::refuse_compaction(table)?;
         let partitions = Partitions::new(table)?;
         let format = PartFormat {
@@ -89,10 +102,12 @@ impl FileSink {
         let commit = PartitionCommit::new(table, directory.clone())?;
         Ok(FileSink {
             shared: Arc::new(Shared {
+                table: table.name.clone(),
                 directory,
                 partitions,
                 rolling: options::rolling(table, format.is_bulk())?,
                 guarantee: options::guarantee(table)?,
+                shown: Arc::default(),
                 format,
             }),
             board: Arc::new(Board::new(commit)),
@@ -106,6 +121,9 @@ impl SinkFactory for FileSink {
     }
 
     fn committer(&self) -> Result<Option<Box<dyn Committer>>> {
-        Ok(Some(Box::new(FileCommitter::new(self.board.clone()))))
+        Ok(Some(Box::new(FileCommitter::new(
+            self.board.clone(),
+            self.shared.shown.clone(),
+        ))))
     }
 }

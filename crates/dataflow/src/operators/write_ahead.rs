@@ -22,6 +22,7 @@ use std::sync::Arc;
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{Data, from_bytes, to_bytes};
 use thalweg_core::error::Result;
+use thalweg_core::host::nonce;
 use thalweg_core::operator::{Context, Setup};
 use thalweg_core::rows::Rows;
 use thalweg_core::sink::{Committer, SinkFactory, SinkWriter};
@@ -34,16 +35,17 @@ use crate::stream::DataStream;
 pub struct BatchId {
     /// The instance of the sink that has collected it.
     pub instance: u32,
-    /// When the instance was opened, in ms of the engine's clock: a job that goes back to an older
-    /// checkpoint collects other batches under the same numbers.
-    pub opened: i64,
+    /// Drawn at random when the instance was opened. Other sinks and jobs write to the same target,
+    /// and a job that goes back to an older checkpoint collects other batches under the same
+    /// numbers.
+    pub start: u64,
     /// Rises by one with each batch, over all starts of the job.
     pub number: u64,
 }
 
 impl std::fmt::Display for BatchId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}-{}", self.instance, self.opened, self.number)
+        write!(f, "{}-{:016x}-{}", self.instance, self.start, self.number)
     }
 }
 
@@ -136,7 +138,7 @@ where
         Ok(Box::new(WriteAheadWriter {
             id: BatchId {
                 instance: setup.info.index,
-                opened: 0,
+                start: 0,
                 number: 0,
             },
             records: Vec::<T>::new(),
@@ -160,7 +162,7 @@ impl<T: Data> SinkWriter for WriteAheadWriter<T> {
     fn open(&mut self, ctx: &mut Context) -> Result<()> {
         let earlier = self.next.get(ctx.states()).iter().max();
         self.id.number = earlier.copied().unwrap_or(0);
-        self.id.opened = ctx.now().millis();
+        self.id.start = nonce();
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod broadcast;
+mod ended_sinks;
 mod evolution;
 mod incremental;
 mod joins;

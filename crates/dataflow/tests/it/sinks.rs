@@ -363,3 +363,17 @@ fn a_job_that_goes_back_behind_what_was_written_loses_nothing() {
     job.end();
     assert_eq!(table.values(), [0, 1, 2, 2, 3, 3, 4, 5]);
 }
+
+#[test]
+fn sinks_that_are_opened_in_the_same_moment_lose_no_batch_to_each_other() {
+    let table = Table::default();
+    let (one, other) = (table.sink(), table.sink());
+    let mut jobs = [&one, &other, &one].map(|sink| Job::start(sink, 2, 0, None).unwrap());
+    for (place, job) in jobs.iter_mut().enumerate() {
+        let from = place as u64 * 4;
+        job.write(0, from..from + 2);
+        job.write(1, from + 2..from + 4);
+    }
+    jobs.into_iter().for_each(Job::end);
+    assert_eq!(table.values(), (0..12).collect::<Vec<_>>());
+}

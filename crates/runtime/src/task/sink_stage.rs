@@ -13,7 +13,7 @@ use thalweg_core::time::ProcessingTime;
 use thalweg_core::watermark::{Watermark, WatermarkStatus};
 
 const COMMITTABLES: &str = "_committables";
-// The checkpoint of what was written before the end: whichever comes last.
+// Stands for the job's end, where no checkpoint is durable before it.
 const LAST: u64 = u64::MAX;
 
 /// One instance of a sink.
@@ -109,13 +109,17 @@ impl SinkStage {
         self.prepare(barrier.checkpoint, ctx)
     }
 
-    /// The stream ends here.
+    /// The stream ends here, behind the barrier `passed`; `durable` as its listener says. What is
+    /// left is committed with the next checkpoint, which holds it: others may go on for ever.
     ///
     /// # Errors
     /// What the writer fails with.
-    pub fn finish(&mut self, ctx: &mut Context) -> Result<()> {
+    pub fn finish(&mut self, passed: u64, durable: Option<u64>, ctx: &mut Context) -> Result<()> {
         self.writer.finish(ctx)?;
-        self.prepare(LAST, ctx)
+        // An instance that was restored has passed no barrier yet, but what it was restored from
+        // is durable.
+        let next = durable.map_or(LAST, |durable| durable.max(passed).saturating_add(1));
+        self.prepare(next, ctx)
     }
 
     fn prepare(&mut self, checkpoint: u64, ctx: &mut Context) -> Result<()> {

@@ -355,7 +355,7 @@ impl Stage {
             _ if self.finished => Progress::Done,
             StageBody::Operator(operator) => operator.finish(&mut self.ctx, &mut self.out)?,
             StageBody::Sink(sink) => {
-                sink.finish(&mut self.ctx)?;
+                sink.finish(self.last_barrier, listener.durable(), &mut self.ctx)?;
                 Progress::Done
             }
             StageBody::Source(_) => Progress::Done,

@@ -14,6 +14,7 @@ use thalweg_core::sink::Committer;
 use super::names;
 use super::part::sync;
 use super::partition::board::{Board, Mark};
+use super::shown::Shown;
 
 /// A part as a checkpoint holds it. It says its directory: a job that starts from a savepoint may
 /// write to another one, and commits what the savepoint holds where it is.
@@ -44,43 +45,108 @@ impl PartFile {
     }
 
     /// Gives it its visible name, without what was written behind the checkpoint.
-    fn show(&self) -> Result<()> {
+    fn show(&self, shown: &Shown) -> Result<()> {
         let (pending, visible) = (self.pending(), self.visible());
         let failed = |error: io::Error| {
             let message = format!("cannot commit `{}`", visible.display());
             Error::new(ErrorKind::Retryable, message).with_source(error)
         };
-        let length = match fs::metadata(&pending) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == IoKind::NotFound => return self.check_shown(),
-            Err(error) => return Err(failed(error)),
+        let Some(length) = self.hidden_length()? else {
+            return self.check_shown(shown);
         };
-        self.check_length(&pending, length)?;
-        if length > self.bytes {
-            let file = File::options().write(true).open(&pending);
-            let cut = file.and_then(|file| {
-                file.set_len(self.bytes)?;
-                file.sync_all()
-            });
-            cut.map_err(failed)?;
+        let cut = self.cut(&pending, length);
+        match cut.and_then(|()| fs::rename(&pending, &visible)) {
+            // Another committer of the file was faster: a job that has started from there as well.
+            Err(error) if error.kind() == IoKind::NotFound => self.check_shown(shown),
+            Err(error) => Err(failed(error)),
+            Ok(()) => {
+                shown.remember(visible);
+                Ok(())
+            }
         }
-        fs::rename(&pending, &visible).map_err(failed)
     }
 
-    /// It may have been committed by an earlier attempt; nothing else takes it away.
-    fn check_shown(&self) -> Result<()> {
+    fn cut(&self, pending: &Path, length: u64) -> io::Result<()> {
+        if length > self.bytes {
+            let file = File::options().write(true).open(pending)?;
+            file.set_len(self.bytes)?;
+            file.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// How long it is if it is not shown yet.
+    fn hidden_length(&self) -> Result<Option<u64>> {
+        let pending = self.pending();
+        match fs::metadata(&pending) {
+            Ok(metadata) => {
+                self.check_length(&pending, metadata.len())?;
+                Ok(Some(metadata.len()))
+            }
+            Err(error) if error.kind() == IoKind::NotFound => Ok(None),
+            Err(error) => {
+                let message = format!("cannot look for `{}`", pending.display());
+                Err(Error::new(ErrorKind::Retryable, message).with_source(error))
+            }
+        }
+    }
+
+    /// Whether what the checkpoint holds of it is there, shown or not.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming the file, if it is gone or shorter; `Retryable` if nobody can say.
+    pub(super) fn check(&self, shown: &Shown) -> Result<()> {
+        match self.hidden_length()? {
+            Some(_) => Ok(()),
+            None => self.check_shown(shown),
+        }
+    }
+
+    /// It may have been committed by an earlier attempt. Behind that a consumer may take it away;
+    /// nothing else does.
+    fn check_shown(&self, shown: &Shown) -> Result<()> {
         let visible = self.visible();
         match fs::metadata(&visible) {
-            Ok(metadata) => self.check_length(&visible, metadata.len()),
+            Ok(metadata) => {
+                self.check_length(&visible, metadata.len())?;
+                if let Some(warning) = self.repeated(metadata.len()) {
+                    eprintln!("warning: {warning}");
+                }
+                shown.remember(visible);
+                Ok(())
+            }
+            Err(error) if error.kind() == IoKind::NotFound && shown.contains(&visible) => {
+                eprintln!(
+                    "warning: `{}` was committed and is gone: somebody has taken it away",
+                    visible.display()
+                );
+                Ok(())
+            }
             Err(error) if error.kind() == IoKind::NotFound => Err(Error::corrupt(format!(
-                "`{}` was written and is gone: its rows are lost",
-                self.pending().display()
+                "`{}` was written and is gone: its rows are lost; if `{}` was moved away since it \
+                 was committed, put it back until the job runs",
+                self.pending().display(),
+                visible.display()
             ))),
             Err(error) => {
                 let message = format!("cannot look for `{}`", visible.display());
                 Err(Error::new(ErrorKind::Retryable, message).with_source(error))
             }
         }
+    }
+
+    /// What there is to say of a file that was shown with more than the checkpoint holds: it was
+    /// committed for a newer one, which was passed over.
+    fn repeated(&self, length: u64) -> Option<String> {
+        (length > self.bytes).then(|| {
+            format!(
+                "`{}` has {length} bytes, and had {} when the checkpoint was taken: it was \
+                 committed behind the checkpoint, and the rows of the last {} bytes come again",
+                self.visible().display(),
+                self.bytes,
+                length - self.bytes
+            )
+        })
     }
 
     fn check_length(&self, path: &Path, length: u64) -> Result<()> {
@@ -113,11 +179,12 @@ impl Committable {
 /// Renames files, and then tells the board of partitions.
 pub(super) struct FileCommitter {
     board: Arc<Board>,
+    shown: Arc<Shown>,
 }
 
 impl FileCommitter {
-    pub(super) fn new(board: Arc<Board>) -> Self {
-        FileCommitter { board }
+    pub(super) fn new(board: Arc<Board>, shown: Arc<Shown>) -> Self {
+        FileCommitter { board, shown }
     }
 }
 
@@ -128,7 +195,7 @@ impl Committer for FileCommitter {
         for committable in committables {
             match from_bytes(committable)? {
                 Committable::Part(part) => {
-                    part.show()?;
+                    part.show(&self.shown)?;
                     directories.insert(part.directory);
                 }
                 Committable::Mark(mark) => marks.push(mark),
@@ -175,9 +242,14 @@ mod tests {
     }
 
     fn commit(parts: &[&PartFile]) -> Result<()> {
+        commit_in(&Arc::default(), parts)
+    }
+
+    /// In a process that has shown files before.
+    fn commit_in(shown: &Arc<Shown>, parts: &[&PartFile]) -> Result<()> {
         let bytes = |part: &&PartFile| Committable::Part((*part).clone()).to_bytes();
         let committables: Vec<Vec<u8>> = parts.iter().map(bytes).collect();
-        FileCommitter::new(Arc::default()).commit(&committables)
+        FileCommitter::new(Arc::default(), shown.clone()).commit(&committables)
     }
 
     #[test]
@@ -193,10 +265,28 @@ mod tests {
         let error = commit(&[&part, &gone]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         let expected = format!(
-            "`{}` was written and is gone: its rows are lost",
-            gone.pending().display()
+            "`{}` was written and is gone: its rows are lost; if `{}` was moved away since it was \
+             committed, put it back until the job runs",
+            gone.pending().display(),
+            gone.visible().display()
         );
         assert!(error.to_string().ends_with(&expected), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_a_consumer_has_taken_away_is_no_error_for_who_has_shown_it() {
+        let scratch = Scratch::new();
+        let shown = Arc::default();
+        let part = scratch.part("a.csv", "1\n", 2);
+        commit_in(&shown, &[&part]).unwrap();
+        fs::remove_file(part.visible()).unwrap();
+        commit_in(&shown, &[&part]).unwrap();
+        part.check(&shown).unwrap();
+        // Nobody else can tell it from one that was lost.
+        assert_eq!(commit(&[&part]).unwrap_err().kind(), ErrorKind::Corrupt);
+        let other = PartFile::new(&scratch.0, "b.csv", 2);
+        let error = commit_in(&shown, &[&other]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
 
     #[test]
@@ -206,9 +296,33 @@ mod tests {
         commit(&[&part]).unwrap();
         assert_eq!(fs::read_to_string(part.visible()).unwrap(), "1\n2\n");
         // A file that is shown already is never changed.
+        assert_eq!(part.repeated(4), None);
         let earlier = PartFile { bytes: 2, ..part };
+        let warning = earlier.repeated(4).unwrap();
+        let path = earlier.visible().display().to_string();
+        assert!(warning.starts_with(&format!("`{path}` has 4 bytes, and had 2 when")));
+        assert!(warning.ends_with("the rows of the last 2 bytes come again"));
         commit(&[&earlier]).unwrap();
         assert_eq!(fs::read_to_string(earlier.visible()).unwrap(), "1\n2\n");
+    }
+
+    #[test]
+    fn of_two_who_commit_a_file_at_once_none_fails() {
+        let scratch = Scratch::new();
+        for round in 0..200 {
+            let part = scratch.part(&format!("{round}.csv"), "1\n2\nhal", 4);
+            let both = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                let run = || {
+                    both.wait();
+                    commit(&[&part])
+                };
+                let other = scope.spawn(run);
+                run().unwrap();
+                other.join().unwrap().unwrap();
+            });
+            assert_eq!(fs::read_to_string(part.visible()).unwrap(), "1\n2\n");
+        }
     }
 
     #[test]

@@ -46,7 +46,11 @@ pub(super) struct Earlier<'a>(pub &'a [Written]);
 impl Earlier<'_> {
     /// The run that goes on, and how many starts of it there were. `None` if a new one begins.
     pub(super) fn goes_on(&self) -> Option<(String, u64)> {
-        let first = self.0.first().filter(|written| !written.savepoint)?;
+        // Writers whose input had ended do not hear of the savepoint: one that has heard is enough.
+        if self.0.iter().any(|written| written.savepoint) {
+            return None;
+        }
+        let first = self.0.first()?;
         let latest = self.0.iter().map(|written| written.generation).max();
         Some((first.run.clone(), latest.unwrap_or(0) + 1))
     }
@@ -102,8 +106,9 @@ impl Earlier<'_> {
         let mut behind = 0;
         let mut visit = |path: &Path| -> io::Result<()> {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if let Some((run, attempt)) = names::parse_lock(&name) {
-                lives(root, run, attempt, &mut living);
+            if names::is_lock(&name) {
+                // Of a dead writer it is removed.
+                owner::lives(path);
                 return Ok(());
             }
             let Some(part) = names::parse(&name) else {
@@ -114,53 +119,63 @@ impl Earlier<'_> {
             let mine = owner == index || (index == 0 && owner >= parallelism);
             let visible = name.trim_start_matches('.');
             let visible = visible.strip_suffix(".pending").unwrap_or(visible);
-            if mine
-                && self.may_go(part, visible)
-                && !lives(root, part.run, part.attempt, &mut living)
-            {
+            if mine && self.may_go(part, visible) && !writer_lives(root, path, part, &mut living) {
                 tolerate_missing(fs::remove_file(path))?;
             }
             Ok(())
         };
         let walked = walk(root, &mut visit);
-        walked.map_err(|error| {
+        walked.map_err(|(path, error)| {
             if error.kind() == IoKind::NotADirectory {
                 return Error::user(format!(
                     "cannot write to `{}`: it is no directory",
                     root.display()
                 ));
             }
-            let message = format!("cannot clear `{}` of unfinished files", root.display());
+            let message = format!(
+                "cannot clear `{}` of unfinished files: `{}`",
+                root.display(),
+                path.display()
+            );
             Error::new(ErrorKind::Retryable, message).with_source(error)
         })?;
         Ok(behind)
     }
 }
 
-fn lives<'a>(
+fn writer_lives(
     root: &Path,
-    run: &str,
-    attempt: &str,
-    known: &'a mut BTreeMap<String, bool>,
-) -> &'a bool {
-    let lock = names::lock(run, attempt);
-    let path = root.join(&lock);
-    known.entry(lock).or_insert_with(|| owner::lives(&path))
+    path: &Path,
+    part: Name<'_>,
+    known: &mut BTreeMap<PathBuf, bool>,
+) -> bool {
+    let directory = path.parent().unwrap_or(root);
+    owner::places(root, directory).any(|place| {
+        let lock = place.join(names::lock(part.run, part.attempt));
+        *known
+            .entry(lock)
+            .or_insert_with_key(|lock| owner::lives(lock))
+    })
 }
 
-/// Every file of a directory and of its partitions.
-fn walk(directory: &Path, visit: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+/// Every file of a directory and of its partitions. A failure comes with what it is about.
+fn walk(
+    directory: &Path,
+    visit: &mut dyn FnMut(&Path) -> io::Result<()>,
+) -> Result<(), (PathBuf, io::Error)> {
+    let failed = |error| (directory.to_owned(), error);
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == IoKind::NotFound => return Ok(()),
-        entries => entries?,
+        entries => entries.map_err(failed)?,
     };
     let mut partitions: Vec<PathBuf> = Vec::new();
     for entry in entries {
-        let entry = entry?;
-        if !entry.file_type()?.is_dir() {
-            visit(&entry.path())?;
-        } else if entry.file_name().to_string_lossy().contains('=') {
-            partitions.push(entry.path());
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        if !entry.file_type().map_err(failed)?.is_dir() {
+            visit(&path).map_err(|error| (path, error))?;
+        } else if names::is_partition(&entry.file_name().to_string_lossy()) {
+            partitions.push(path);
         }
     }
     partitions.iter().try_for_each(|inner| walk(inner, visit))

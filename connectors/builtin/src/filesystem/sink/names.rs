@@ -22,6 +22,7 @@ use thalweg_core::key_group::stable_hash_bytes;
 const IN_PROGRESS: &str = ".inprogress";
 const PENDING: &str = ".pending";
 const LOCK: &str = ".lock";
+const NEW: &str = ".new";
 
 /// Sixteen digits that no other caller has got: of the time, the process and a counter.
 #[allow(clippy::disallowed_methods)] // A name of a file, which no result depends on.
@@ -65,10 +66,20 @@ pub(super) fn lock(run: &str, attempt: &str) -> String {
     format!(".part-{run}-{attempt}{LOCK}")
 }
 
-/// The run and the attempt whose lock a file is.
-pub(super) fn parse_lock(name: &str) -> Option<(&str, &str)> {
-    let name = name.strip_prefix(".part-")?.strip_suffix(LOCK)?;
-    name.split_once('-')
+/// The name of a lock before it is locked.
+pub(super) fn new_lock(lock: &str) -> String {
+    format!("{lock}{NEW}")
+}
+
+/// Whether a file is a lock, or was about to become one.
+pub(super) fn is_lock(name: &str) -> bool {
+    let name = name.strip_suffix(NEW).unwrap_or(name);
+    name.starts_with(".part-") && name.ends_with(LOCK)
+}
+
+/// Whether a directory may be a level of a partition, below the one with the locks.
+pub(super) fn is_partition(directory: &str) -> bool {
+    directory.contains('=')
 }
 
 /// What became of a part so far.
@@ -134,9 +145,10 @@ mod tests {
         assert_eq!(parse(&in_progress(&visible)), Some(name(Stage::InProgress)));
         assert_eq!(parse(&pending(&visible)), Some(name(Stage::Pending)));
         let lock = lock("00ab", &attempt);
-        assert_eq!(parse_lock(&lock), Some(("00ab", &*attempt)));
+        assert!(is_lock(&lock) && is_lock(&new_lock(&lock)) && !is_lock(&pending(&visible)));
         for other in [
             &*lock,
+            &*new_lock(&lock),
             &visible[1..],
             ".other.pending",
             "part-a-b-1-2.csv",

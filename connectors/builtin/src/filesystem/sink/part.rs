@@ -1,15 +1,15 @@
 //! One part: a file that rows are written to.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind as IoKind, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
-use thalweg_core::error::{Error, Result};
+use thalweg_core::error::{Error, ErrorKind, Result};
 use thalweg_core::time::ProcessingTime;
 use thalweg_formats::parquet::ParquetWriter;
-use thalweg_formats::{Encoder, FormatOptions};
+use thalweg_formats::{Encoder, FormatError, FormatOptions};
 
 use super::commit::PartFile;
 use super::names;
@@ -62,7 +62,8 @@ impl Part {
     /// Creates the file in `directory`, which is created as well.
     ///
     /// # Errors
-    /// `User`, naming the file.
+    /// Naming the file or directory: `User` for one that cannot be written, `Retryable` for a disk
+    /// that is full or fails.
     pub(super) fn begin(
         directory: PathBuf,
         visible: String,
@@ -74,11 +75,11 @@ impl Part {
         let file = File::create_new(&path).map_err(failing(&path))?;
         let body = if format.is_bulk() {
             let writer = ParquetWriter::new(file, &format.options, format.schema.clone());
-            Body::Parquet(Box::new(writer.map_err(format_error)?))
+            Body::Parquet(Box::new(writer.map_err(encoding(&path))?))
         } else {
             let mut encoder = format.encoder()?;
             let mut buffer = Vec::new();
-            encoder.header(&mut buffer).map_err(format_error)?;
+            encoder.header(&mut buffer).map_err(encoding(&path))?;
             Body::Text {
                 encoder,
                 file: BufWriter::new(file),
@@ -112,13 +113,16 @@ impl Part {
                 buffer,
                 bytes,
             } => {
-                encoder.encode(rows, buffer).map_err(format_error)?;
+                let encoded = encoder.encode(rows, buffer);
+                encoded.map_err(|error| self.place.not_encoded(error))?;
                 *bytes += buffer.len() as u64;
                 let written = file.write_all(buffer);
                 buffer.clear();
                 written.map_err(|error| self.place.failed(error))
             }
-            Body::Parquet(writer) => writer.write(rows).map_err(format_error),
+            Body::Parquet(writer) => writer
+                .write(rows)
+                .map_err(|error| self.place.not_encoded(error)),
         }
     }
 
@@ -184,7 +188,7 @@ impl Part {
             Body::Text { file, .. } => file
                 .into_inner()
                 .map_err(|error| place.failed(error.into_error()))?,
-            Body::Parquet(writer) => writer.finish().map_err(format_error)?,
+            Body::Parquet(writer) => writer.finish().map_err(|error| place.not_encoded(error))?,
         };
         if durable {
             file.sync_all().map_err(|error| place.failed(error))?;
@@ -230,6 +234,10 @@ impl Place {
     fn failed(&self, error: io::Error) -> Error {
         failing(&self.path())(error)
     }
+
+    fn not_encoded(&self, error: FormatError) -> Error {
+        encoding(&self.path())(error)
+    }
 }
 
 /// Creates a directory and those above it, so that they survive a crash with what is in them.
@@ -241,7 +249,11 @@ pub(super) fn create_directories(path: &Path) -> io::Result<()> {
     create_directories(parent)?;
     match fs::create_dir(path) {
         // Another instance was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(error) if error.kind() == IoKind::AlreadyExists && path.is_dir() => {}
+        // A file, then.
+        Err(error) if error.kind() == IoKind::AlreadyExists => {
+            return Err(IoKind::NotADirectory.into());
+        }
         created => created?,
     }
     sync(if parent.as_os_str().is_empty() {
@@ -256,8 +268,58 @@ pub(super) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// The error for a file or directory that cannot be written.
+/// The error for a file or directory that cannot be written: `User` for what stays so until
+/// somebody changes it, `Retryable` for a disk that is full or fails.
 pub(super) fn failing(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.display().to_string();
-    move |error| Error::user(format!("cannot write `{path}`")).with_source(error)
+    move |error| {
+        let kind = match error.kind() {
+            IoKind::PermissionDenied | IoKind::NotADirectory | IoKind::InvalidFilename => {
+                ErrorKind::User
+            }
+            _ => ErrorKind::Retryable,
+        };
+        Error::new(kind, format!("cannot write `{path}`")).with_source(error)
+    }
+}
+
+/// The error for rows that cannot be encoded for a file.
+fn encoding(path: &Path) -> impl FnOnce(FormatError) -> Error {
+    let path = path.display().to_string();
+    move |error| format_error(error).context(format!("cannot write `{path}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stays_so_is_an_error_of_the_user() {
+        let kind = |error: IoKind| failing(Path::new("/d/a.csv"))(error.into()).kind();
+        for stays in [
+            IoKind::PermissionDenied,
+            IoKind::NotADirectory,
+            IoKind::InvalidFilename,
+        ] {
+            assert_eq!(kind(stays), ErrorKind::User);
+        }
+        for passes in [
+            IoKind::StorageFull,
+            IoKind::StaleNetworkFileHandle,
+            IoKind::Other,
+        ] {
+            assert_eq!(kind(passes), ErrorKind::Retryable);
+        }
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_directory_is_an_error_of_the_user() {
+        let path = std::env::temp_dir().join(format!("thalweg-part-{}", names::unique()));
+        fs::write(&path, "").unwrap();
+        for directory in [path.clone(), path.join("day=1")] {
+            let error = create_directories(&directory).map_err(failing(&directory));
+            assert_eq!(error.unwrap_err().kind(), ErrorKind::User);
+        }
+        fs::remove_file(&path).unwrap();
+    }
 }

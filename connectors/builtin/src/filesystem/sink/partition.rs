@@ -55,11 +55,6 @@ impl Partitions {
         }))
     }
 
-    /// How many directories a partition lies deep.
-    pub(super) fn depth(&self) -> usize {
-        self.keys.len()
-    }
-
     /// The columns that are written.
     ///
     /// # Errors

@@ -256,6 +256,13 @@ impl Job {
         self.cut(|writer, ctx| writer.finish(ctx))
     }
 
+    /// The input of one instance ends; what its last snapshot is.
+    fn finish_at(&mut self, index: usize) -> StateSnapshot {
+        let instance = &mut self.instances[index];
+        instance.writer.finish(&mut instance.ctx).unwrap();
+        instance.ctx.snapshot().unwrap()
+    }
+
     /// What the last barrier left is durable.
     fn commit(&mut self) {
         for index in 0..self.instances.len() {

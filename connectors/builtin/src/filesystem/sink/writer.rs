@@ -1,7 +1,7 @@
 //! One instance of the sink: the parts it has open, and what it leaves to checkpoints.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -19,7 +19,6 @@ use super::leftovers::{Earlier, Written};
 use super::names;
 use super::owner::{self, Owner};
 use super::part::{Part, create_directories, failing};
-use super::partition::Partitions;
 use super::partition::pending::Pending;
 use super::{FileSink, Shared};
 
@@ -41,7 +40,6 @@ pub(super) struct FileWriter {
     attempt: String,
     /// The number of the next file.
     next: u64,
-    owner: Option<Owner>,
     /// Open parts by partition; there is one partition, `""`, in a table without partitions.
     parts: BTreeMap<String, Part>,
     /// Files that are not in a checkpoint yet.
@@ -54,6 +52,8 @@ pub(super) struct FileWriter {
     written: OperatorListState<Written>,
     /// Parts that were open when a checkpoint cut the stream.
     open: OperatorListState<PartFile>,
+    /// The last to be dropped: what parts have buffered reaches their files under the lock.
+    owner: Option<Owner>,
 }
 
 impl FileWriter {
@@ -67,7 +67,6 @@ impl FileWriter {
             run: names::unique(),
             generation: 0,
             next: 0,
-            owner: None,
             parts: BTreeMap::new(),
             closed: Vec::new(),
             adopted: Vec::new(),
@@ -82,6 +81,7 @@ impl FileWriter {
             open: setup
                 .states
                 .operator_list("open parts", Redistribution::Split),
+            owner: None,
         }
     }
 
@@ -201,20 +201,21 @@ impl FileWriter {
                     part.name
                 )));
             };
-            // Parts of partitions lie below the directory with the lock.
-            let depth = self.shared.partitions.as_ref().map_or(0, Partitions::depth);
-            let mut root = PathBuf::from(&part.directory);
-            for _ in 0..depth {
-                root.pop();
-            }
-            if owner::lives(&root.join(names::lock(name.run, name.attempt))) {
+            let lock = names::lock(name.run, name.attempt);
+            let locks = owner::places(self.root(), Path::new(&part.directory));
+            if let Some(lock) = locks
+                .map(|place| place.join(&lock))
+                .find(|lock| owner::lives(lock))
+            {
                 let message = format!(
-                    "`{}/{hidden}` is being written by a job that lives: stop it, or start from a \
-                     savepoint instead of its checkpoint",
-                    part.directory
+                    "`{}/{hidden}` is being written by a job that lives, which holds `{}`: stop \
+                     it, or start from a savepoint instead of its checkpoint",
+                    part.directory,
+                    lock.display()
                 );
                 return Err(Error::new(ErrorKind::Retryable, message));
             }
+            part.check(&self.shared.shown)?;
         }
         self.adopted = open.iter().map(|part| part.name.clone()).collect();
         self.closed = open;
@@ -247,9 +248,10 @@ impl SinkWriter for FileWriter {
     fn write(&mut self, batch: Payload, ctx: &mut Context) -> Result<()> {
         let batch = downcast::<ColumnBatch>(batch)?;
         if batch.kinds().is_some() {
-            return Err(Error::user(
-                "the filesystem sink takes insertions only, not updates",
-            ));
+            return Err(Error::user(format!(
+                "table `{}`: the filesystem sink takes insertions only, not updates",
+                self.shared.table
+            )));
         }
         let shared = self.shared.clone();
         let Some(partitions) = &shared.partitions else {

@@ -2,7 +2,7 @@
 
 use thalweg_core::error::ErrorKind;
 
-use super::{Job, Output};
+use super::{Job, Output, rows};
 
 #[test]
 fn a_new_run_removes_what_no_checkpoint_knows_of_dead_runs() {
@@ -132,4 +132,45 @@ fn a_job_cannot_start_from_a_checkpoint_whose_part_is_being_written() {
         lives.end();
     }
     assert_eq!(output.ids(), [1, 1]);
+}
+
+#[test]
+fn a_job_from_a_savepoint_deletes_nothing_though_some_input_had_ended_before_it() {
+    let output = Output::new();
+    let table = output.table(&[]);
+    let mut first = Job::new(&table, 2);
+    // The first instance has ended when the savepoint comes, and keeps its last snapshot.
+    let ended = first.finish_at(0);
+    let mut savepoint = first.savepoint();
+    savepoint.snapshots[0] = ended;
+    first.write(1, [1]);
+    let checkpoint = first.barrier();
+    drop(first);
+    Job::restored(&table, 2, &savepoint).end();
+    Job::restored(&table, 2, &checkpoint).end();
+    assert_eq!(output.ids(), [1]);
+}
+
+#[test]
+fn a_job_loses_nothing_to_one_whose_path_is_above_or_below_its_own() {
+    let output = Output::new();
+    let inner = output.0.join("day=1").display().to_string();
+    let inner = output.table(&[("path", &inner)]);
+    let outer = output.partitioned(&[]);
+    let (mut above, mut below) = (Job::new(&outer, 1), Job::new(&inner, 1));
+    above.write_rows(0, rows([1], "1", 7));
+    below.write(0, [2]);
+    let before = output.hidden();
+    drop((Job::new(&outer, 1), Job::new(&inner, 1)));
+    assert_eq!(output.hidden(), before);
+    // Neither can one go on from their checkpoints elsewhere.
+    for (job, other) in [(&mut above, &inner), (&mut below, &outer)] {
+        let checkpoint = job.barrier();
+        let error = Job::start(other, 1, Some(&checkpoint)).err().unwrap();
+        assert!(error.to_string().contains("by a job that lives"), "{error}");
+    }
+    above.end();
+    below.end();
+    assert_eq!(output.ids(), [1, 2]);
+    assert_eq!(output.hidden(), Vec::<String>::new());
 }

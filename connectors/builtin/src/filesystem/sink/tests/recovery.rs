@@ -3,6 +3,7 @@
 use thalweg_core::error::ErrorKind;
 use thalweg_core::host::Random;
 
+use super::super::FileSink;
 use super::{Checkpoint, Job, Output};
 
 #[test]
@@ -116,10 +117,8 @@ fn a_part_that_is_gone_or_shorter_than_recorded_is_named() {
     drop(job);
     let part = output.0.join(&output.hidden()[0]);
     let fails = |expected: &str| {
-        let mut job = Job::restored(&table, 1, &checkpoint);
-        let committables = job.barrier().committables;
-        let error = job.instances[0].committer.commit(&committables);
-        let error = error.unwrap_err();
+        // At the start, not only when it is to be committed.
+        let error = Job::start(&table, 1, Some(&checkpoint)).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         let error = error.to_string();
         assert!(error.contains(expected), "{error}");
@@ -234,4 +233,14 @@ fn survive(seed: u64) {
 #[test]
 fn every_row_appears_once_after_any_crash() {
     (0..80).for_each(survive);
+}
+
+#[test]
+fn a_checkpoint_holds_where_files_are_wherever_the_process_was_started() {
+    let output = Output::new();
+    for path in ["out", "file://out"] {
+        let sink = FileSink::new(&output.table(&[("path", path)])).unwrap();
+        let expected = std::env::current_dir().unwrap().join("out");
+        assert_eq!(sink.shared.directory, expected);
+    }
 }
