@@ -25,6 +25,8 @@ pub mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use thalweg_core::host::SeededNonces;
+
 pub use journal::{Counts, Journal, Report};
 pub use plant::Plant;
 
@@ -32,6 +34,7 @@ pub use plant::Plant;
 pub fn run(seed: u64, plant: Option<Plant>, print: bool) -> Report {
     let journal = Journal::new(print);
     let noting = journal.clone();
+    let _nonces = SeededNonces::new(seed);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         world::World::new(seed, plant, noting.clone()).run();
     }));

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-pub use self::nonce::nonce;
+pub use self::nonce::{SeededNonces, nonce};
 
 use crate::time::ProcessingTime;
 

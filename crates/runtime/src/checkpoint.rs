@@ -46,7 +46,8 @@ pub enum Moment {
 
 /// Hears of barriers as they pass.
 pub trait BarrierListener: Send + Sync {
-    /// An operator instance passes a moment; `freeze` keeps its state as it is now.
+    /// An operator instance passes a moment; `freeze` keeps its state as it is now. The end comes
+    /// once more when a sink has committed what it had left: the later state counts.
     ///
     /// # Errors
     /// What freezing fails with.

@@ -32,14 +32,15 @@ pub fn check(
             }
             for (index, instance) in found.instances.iter().enumerate() {
                 let whose = (operator.uid.clone(), index as u32);
-                let Some(given) = listener.handed_over(checkpoint, &whose) else {
+                let given = listener.handed_over(checkpoint, &whose);
+                if given.is_empty() {
                     return wrong(&format!("{index} has handed over nothing"));
-                };
+                }
                 let mut state = instance.state.clone();
                 if state.take_in_flight() != listener.in_flight(checkpoint, &whose) {
                     return wrong(&format!("{index} has not the records that were in flight"));
                 }
-                if snapshot_hash(&state) != given {
+                if !given.contains(&snapshot_hash(&state)) {
                     return wrong(&format!("{index} has another state than it handed over"));
                 }
             }

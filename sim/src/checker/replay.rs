@@ -35,7 +35,6 @@ pub fn check(
         workload.check_state(snapshot).or_else(replay)?;
     }
     let side = Ledger::new(TRANSACTIONS_FROM, Arc::default(), Journal::default(), None);
-    let side = side.knowing_batches_of(ledger);
     let mut run = || {
         let (job, config) = compose(workload, &side, max_parallelism, dice)?;
         let listener: SharedListener = Arc::new(SilentListener);

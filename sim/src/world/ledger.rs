@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thalweg_core::container::{Payload, downcast};
 use thalweg_core::data::{from_bytes, to_bytes};
 use thalweg_core::error::{Error, ErrorKind, Result};
+use thalweg_core::key_group::stable_hash_bytes;
 use thalweg_core::operator::{Context, Setup};
 use thalweg_core::rows::Rows;
 use thalweg_core::sink::{Committer, SinkFactory, SinkWriter};
@@ -35,7 +36,6 @@ struct State {
     failing_in: Option<u64>,
     stopped: bool,
     asked: BTreeSet<u64>,
-    batches: BTreeMap<BatchId, u64>,
 }
 
 /// A ledger of committed rows.
@@ -60,12 +60,6 @@ impl Ledger {
             journal,
             plant,
         }
-    }
-
-    /// Knows the transactions of the batches that have come to `other` under their numbers.
-    pub fn knowing_batches_of(self, other: &Ledger) -> Self {
-        self.state().batches.clone_from(&other.state().batches);
-        self
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -110,17 +104,6 @@ impl Ledger {
         let mut state = self.state();
         state.next_transaction += 1;
         state.next_transaction
-    }
-
-    /// The transaction of a batch. Ids of batches are random; numbers in the order in which batches
-    /// come are the same in each run of a seed.
-    fn transaction(&self, batch: &BatchId) -> u64 {
-        if let Some(known) = self.state().batches.get(batch) {
-            return *known;
-        }
-        let new = self.new_transaction();
-        self.state().batches.insert(batch.clone(), new);
-        new
     }
 
     fn commit(&self, transaction: u64, rows: Vec<String>) -> Result<()> {
@@ -230,10 +213,14 @@ impl Committer for LedgerCommitter {
 /// A batch is a transaction: it is there as a whole, under its id.
 impl WriteAheadTarget<String> for Ledger {
     fn has(&mut self, id: &BatchId) -> Result<bool> {
-        Ok(Ledger::has(self, self.transaction(id)))
+        Ok(Ledger::has(self, transaction(id)))
     }
 
     fn write(&mut self, id: &BatchId, rows: Vec<String>) -> Result<()> {
-        self.commit(self.transaction(id), rows)
+        self.commit(transaction(id), rows)
     }
+}
+
+fn transaction(id: &BatchId) -> u64 {
+    stable_hash_bytes(&to_bytes(id))
 }

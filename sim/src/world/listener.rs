@@ -23,7 +23,8 @@ pub type Instance = (OperatorUid, u32);
 struct Seen {
     barriers: BTreeMap<u64, BTreeMap<Instance, u64>>,
     in_flight: BTreeMap<u64, BTreeMap<Instance, TableSnapshot>>,
-    ends: BTreeMap<Instance, u64>,
+    /// A sink hands over its last state once more when it has committed.
+    ends: BTreeMap<Instance, Vec<u64>>,
 }
 
 /// The listener of one attempt.
@@ -89,12 +90,15 @@ impl SimListener {
         self.shown.fetch_max(durable, Ordering::AcqRel);
     }
 
-    /// The hash of what an instance has handed over for a checkpoint: at its barrier, or before
-    /// it at the instance's end.
-    pub fn handed_over(&self, checkpoint: u64, instance: &Instance) -> Option<u64> {
+    /// The hashes of what an instance has handed over for a checkpoint: at its barrier, or before
+    /// it at the instance's end, which may come twice.
+    pub fn handed_over(&self, checkpoint: u64, instance: &Instance) -> Vec<u64> {
         let seen = self.seen();
         let barrier = seen.barriers.get(&checkpoint).and_then(|b| b.get(instance));
-        barrier.or_else(|| seen.ends.get(instance)).copied()
+        match barrier {
+            Some(hash) => vec![*hash],
+            None => seen.ends.get(instance).cloned().unwrap_or_default(),
+        }
     }
 
     /// The records in flight that an instance has handed over for a checkpoint.
@@ -138,7 +142,7 @@ impl BarrierListener for SimListener {
                     .or_default()
                     .insert(instance, hash);
             }
-            Moment::End => drop(self.seen().ends.insert(instance, hash)),
+            Moment::End => self.seen().ends.entry(instance).or_default().push(hash),
         }
         let dropped = self.plant == Some(Plant::DropSnapshot) && info.index == 1;
         if !dropped {

@@ -1,7 +1,15 @@
 //! Numbers that tell what is written to the outside from what others write there.
 
+use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::marker::PhantomData;
+
+use super::Random;
+
+thread_local! {
+    static SEEDED: RefCell<Option<Random>> = const { RefCell::new(None) };
+}
 
 /// A number that no other caller gets, in whichever process and on whichever machine, but for a
 /// chance of one in 2^64 for each pair.
@@ -13,8 +21,31 @@ use std::hash::BuildHasher;
     reason = "the one number that must differ from run to run"
 )]
 pub fn nonce() -> u64 {
+    if let Some(seeded) = SEEDED.with_borrow_mut(|seeded| seeded.as_mut().map(Random::next_u64)) {
+        return seeded;
+    }
     // The keys are the operating system's, one pair for a thread, and rise with each call.
     RandomState::new().hash_one(std::process::id())
+}
+
+/// While it lives, [`nonce`] is a function of a seed on the thread that has made it: for simulators,
+/// whose runs are to be repeated.
+#[derive(Debug)]
+#[must_use = "nonces are random again when it is dropped"]
+pub struct SeededNonces(PhantomData<*const ()>);
+
+impl SeededNonces {
+    /// Begins with a seed.
+    pub fn new(seed: u64) -> Self {
+        SEEDED.set(Some(Random::new(seed)));
+        SeededNonces(PhantomData)
+    }
+}
+
+impl Drop for SeededNonces {
+    fn drop(&mut self) {
+        SEEDED.set(None);
+    }
 }
 
 #[cfg(test)]
@@ -32,5 +63,18 @@ mod tests {
             drawn.collect()
         });
         assert_eq!(all.len(), 4000);
+    }
+
+    #[test]
+    fn a_simulator_gets_the_same_again_and_nobody_behind_it() {
+        let of = |seed| {
+            let _seeded = SeededNonces::new(seed);
+            (nonce(), nonce())
+        };
+        assert_eq!(of(7), of(7));
+        assert_ne!(of(7), of(8));
+        assert_ne!(of(7).0, of(7).1);
+        assert_ne!(nonce(), nonce());
+        assert_ne!(nonce(), of(7).0);
     }
 }

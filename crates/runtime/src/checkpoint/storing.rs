@@ -43,7 +43,7 @@ struct Gathered {
     /// The savepoints under way, where only savepoints are stored.
     wanted: BTreeSet<u64>,
     /// The last snapshots of instances that have ended.
-    ended: Vec<(OperatorUid, SubtaskInfo, FrozenState)>,
+    ended: BTreeMap<(OperatorUid, u32), (SubtaskInfo, FrozenState)>,
     /// Checkpoints whose late snapshots nobody wants.
     given_up: BTreeSet<u64>,
 }
@@ -95,14 +95,14 @@ impl StoringListener {
         let mut gathered = self.gathered();
         let mut parts = gathered.checkpoints.remove(&checkpoint).unwrap_or_default();
         gathered.given_up.insert(checkpoint);
-        for (uid, info, state) in &gathered.ended {
+        for (whose, (info, state)) in &gathered.ended {
             // A barrier that passed before the end has the older state.
-            if !parts.passed.contains(&(uid.clone(), info.index)) {
+            if !parts.passed.contains(whose) {
                 let instance = InstanceSnapshot {
                     state: state.clone(),
                     finished: true,
                 };
-                parts.snapshot.put(uid, info, instance);
+                parts.snapshot.put(&whose.0, info, instance);
             }
         }
         parts.snapshot
@@ -118,10 +118,9 @@ impl StoringListener {
 
     /// Forgets that instances have ended: they go back to before.
     pub fn forget(&self, lost: &BTreeSet<(OperatorUid, u32)>) {
-        let kept = |(uid, info, _): &(OperatorUid, SubtaskInfo, FrozenState)| {
-            !lost.contains(&(uid.clone(), info.index))
-        };
-        self.gathered().ended.retain(kept);
+        self.gathered()
+            .ended
+            .retain(|whose, _| !lost.contains(whose));
     }
 
     /// Says that a checkpoint is durable; `u64::MAX` for the one with the job's end.
@@ -181,7 +180,11 @@ impl BarrierListener for StoringListener {
                 parts.snapshot.put(uid, info, instance);
                 parts.passed.insert((uid.clone(), info.index));
             }
-            Moment::End => gathered.ended.push((uid.clone(), info.clone(), state)),
+            // A sink hands over its last state once more when it has committed.
+            Moment::End => {
+                let whose = (uid.clone(), info.index);
+                gathered.ended.insert(whose, (info.clone(), state));
+            }
         }
         Ok(())
     }

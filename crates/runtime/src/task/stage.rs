@@ -7,6 +7,8 @@
 //! only between whole calls.
 
 mod barrier;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -216,11 +218,17 @@ impl Stage {
     ///
     /// # Errors
     /// What the committer fails with.
-    pub fn commit(&mut self, durable: Option<u64>) -> Result<()> {
-        match &mut self.body {
-            StageBody::Sink(sink) => sink.commit(durable, &mut self.ctx),
-            _ => Ok(()),
+    pub fn commit(&mut self, durable: Option<u64>, listener: &SharedListener) -> Result<()> {
+        let StageBody::Sink(sink) = &mut self.body else {
+            return Ok(());
+        };
+        sink.commit(durable, &mut self.ctx)?;
+        if self.ended && durable.is_some_and(|durable| durable < u64::MAX) {
+            // Else all later checkpoints would hold what is committed, and each start would commit
+            // it once more.
+            self.hand_over(Moment::End, listener)?;
         }
+        Ok(())
     }
 
     /// Whether the instance is a source.

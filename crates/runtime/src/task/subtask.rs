@@ -164,7 +164,7 @@ impl Subtask {
         let mut moved = false;
         for stage in &mut self.stages {
             if stage.has_commit(durable) {
-                stage.commit(durable)?;
+                stage.commit(durable, &self.listener)?;
                 moved = true;
             }
         }

@@ -1,5 +1,8 @@
 //! One job, killed at the same place, under each guarantee.
 
+use thalweg_columnar::{ColumnBatch, RowKind};
+use thalweg_core::error::ErrorKind;
+
 use super::{Checkpoint, Job, Output};
 
 /// Rows 0..30 in files of ten, of which the last is killed over; the ids that can be read then.
@@ -85,4 +88,17 @@ fn at_least_once_shows_a_file_before_any_checkpoint_and_exactly_once_does_not() 
         job.write(0, 0..8);
         assert_eq!(output.ids().len(), shown, "{guarantee}");
     }
+}
+
+#[test]
+fn updates_are_refused_with_the_name_of_the_table() {
+    let output = Output::new();
+    let mut job = Job::new(&output.table(&[]), 1);
+    let batch = ColumnBatch::changelog(super::rows([1], "d", 7), vec![RowKind::Delete as u8]);
+    let instance = &mut job.instances[0];
+    let error = instance.writer.write(Box::new(batch), &mut instance.ctx);
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::User);
+    let expected = "table `t`: the filesystem sink takes insertions only, not updates";
+    assert_eq!(error.to_string(), expected);
 }
